@@ -1,0 +1,36 @@
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X leat/app.version=$(VERSION)
+LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## run leat with in-process Redis and store and made-up events; nothing else is needed
+	$(GO) run . run --embedded --sample
+
+.PHONY: build
+build: ## build the static binary ./leat
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o leat .
+
+.PHONY: test
+test: ## run all tests with the race detector; real servers are used where they run
+	$(GO) test -race -timeout 10m ./...
+
+.PHONY: lint
+lint: ## run vet, golangci-lint and the check for an untidy go.mod
+	$(GO) mod tidy -diff
+	$(GO) vet -tags noembedded ./...
+	$(LINT) run ./...
+
+.PHONY: bench
+bench: ## print throughput as ratios against hand-written loops and the stock subscriber
+	$(GO) run ./bench $(BENCH_FLAGS)
+
+.PHONY: image
+image: ## build the container image leat:dev
+	docker build --build-arg VERSION=$(VERSION) -t leat:dev .

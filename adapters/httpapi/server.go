@@ -1,0 +1,108 @@
+// Package httpapi is the HTTP server: health and metrics.
+//
+//	GET /livez    200 while the process runs
+//	GET /readyz   200 when every dependency answers, else 503; JSON, one entry a dependency
+//	GET /metrics  Prometheus
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const checkTimeout = 2 * time.Second
+
+// Check asks one dependency whether it answers.
+type Check struct {
+	Name string
+	Ask  func(context.Context) error
+}
+
+// Server serves health and metrics. It holds no state of its own.
+type Server struct {
+	server   *http.Server
+	listener net.Listener
+	serving  sync.WaitGroup
+	logger   *slog.Logger
+}
+
+// Listen opens the address, so that a port that is taken is reported at once, and returns a server that is not serving
+// yet.
+func Listen(config Config, metrics prometheus.Gatherer, checks []Check, logger *slog.Logger) (*Server, error) {
+	listener, err := net.Listen("tcp", config.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("http.addr: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", ready(checks))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
+	return &Server{
+		listener: listener, logger: logger,
+		server: &http.Server{
+			Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+			WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Serve starts to answer requests.
+func (s *Server) Serve() {
+	s.serving.Go(func() {
+		if err := s.server.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.logger.Error("http server ended", "error", err)
+		}
+	})
+}
+
+// Close lets the requests under way finish until ctx ends, and waits for the server.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.server.Close())
+	}
+	s.serving.Wait()
+	return err
+}
+
+func ready(checks []Check) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		answers := make([]string, len(checks))
+		var asking sync.WaitGroup
+		for n, check := range checks {
+			asking.Go(func() {
+				answers[n] = "ok"
+				if err := check.Ask(ctx); err != nil {
+					answers[n] = err.Error()
+				}
+			})
+		}
+		asking.Wait()
+		body, status := map[string]string{}, http.StatusOK
+		for n, check := range checks {
+			body[check.Name] = answers[n]
+			if answers[n] != "ok" {
+				status = http.StatusServiceUnavailable
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
+	}
+}

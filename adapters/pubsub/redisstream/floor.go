@@ -1,0 +1,50 @@
+package redisstream
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"leat/handlers/delivery"
+	"leat/handlers/fault"
+)
+
+// floorScript returns {oldest pending id or "", last delivered id}, or nothing if there is no such group.
+// KEYS stream; ARGV group.
+var floorScript = redis.NewScript(`
+if redis.replicate_commands then redis.replicate_commands() end
+if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local group = {}
+  for i = 1, #info, 2 do group[info[i]] = info[i + 1] end
+  if group['name'] == ARGV[1] then
+    return {redis.call('XPENDING', KEYS[1], ARGV[1])[2] or '', group['last-delivered-id']}
+  end
+end
+return {}`)
+
+// Floors returns the position below which the group has acked every entry of the stream: the oldest pending
+// one, else the one after the last that was delivered, read at one instant. The source is the topic, with the
+// namespace before it if there is one. A stream or group that does not exist has the zero position. Entries
+// that were trimmed or deleted unread count as acked.
+func (s *Subscriber) Floors(ctx context.Context, topic string) (map[string]delivery.Position, error) {
+	source := s.options.source(topic)
+	reply, err := floorScript.Run(ctx, s.options.Client, []string{topic}, s.options.Group).StringSlice()
+	if err != nil {
+		return nil, failure(err, "read the ack floor of %q", topic)
+	}
+	if len(reply) != 2 {
+		return map[string]delivery.Position{source: {}}, nil
+	}
+	oldest, last := reply[0], reply[1]
+	position, err := delivery.ParsePosition(oldest)
+	if oldest == "" {
+		if position, err = delivery.ParsePosition(last); err == nil && position != (delivery.Position{}) {
+			position = position.Next()
+		}
+	}
+	if err != nil {
+		return nil, fault.Internalf("reply", "redisstream: ack floor of %q: %w", topic, err)
+	}
+	return map[string]delivery.Position{source: position}, nil
+}

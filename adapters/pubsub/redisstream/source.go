@@ -1,0 +1,147 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// source is where new entries are read. Not safe for concurrent use. Cancelling a context does not interrupt a
+// read that blocks; it ends with the block at the latest. A read is sent once only: a second try after a lost
+// reply would leave the entries of the first pending and unseen.
+type source interface {
+	// read runs an XREADGROUP of one stream and returns the size of the reply in bytes.
+	read(ctx context.Context, group, consumer, stream string, count int, block time.Duration, visit func(entry)) (int, error)
+	close()
+}
+
+// readSlack is how much longer than its block a read may take.
+const readSlack = 5 * time.Second
+
+// opener returns what opens the source of a subscription; nil if the client is of a type that it does not know.
+func (o *Options) opener() func() source {
+	if o.ReadClient != nil {
+		return func() source { return &clientSource{o.ReadClient()} }
+	}
+	switch client := o.Client.(type) {
+	case *redis.Client:
+		return func() source { return newWire(client) }
+	case *redis.ClusterClient:
+		options := *client.Options()
+		options.ReadTimeout, options.MaxRetries, options.ReadOnly = o.Block+readSlack, -1, false
+		options.PoolSize, options.MinIdleConns, options.MaxIdleConns, options.MaxActiveConns = 2, 0, 0, 0
+		return func() source { own := options; return &clientSource{redis.NewClusterClient(&own)} }
+	}
+	return nil
+}
+
+// wire reads from a connection of its own. go-redis dials it and logs in, with all the options of the shared
+// client; then the connection is out of its hands, because its reader of replies costs more time than all else
+// that happens to an entry.
+type wire struct {
+	client  *redis.Client
+	dialed  atomic.Pointer[net.Conn]
+	held    *redis.Conn
+	conn    net.Conn
+	replies replyReader
+	command []byte
+}
+
+func newWire(shared *redis.Client) *wire {
+	w := &wire{}
+	options := *shared.Options()
+	dial := options.Dialer
+	options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err == nil {
+			w.dialed.Store(&conn)
+		}
+		return conn, err
+	}
+	options.Protocol = 2 // nothing comes unasked
+	options.PushNotificationProcessor = nil
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	options.MaxRetries, options.PoolSize = -1, 1
+	options.MinIdleConns, options.MaxIdleConns, options.MaxActiveConns, options.MaxConcurrentDials = 0, 0, 0, 0
+	w.client = redis.NewClient(&options)
+	return w
+}
+
+func (w *wire) connect(ctx context.Context) error {
+	if w.conn != nil {
+		return nil
+	}
+	held := w.client.Conn()
+	if err := held.Ping(ctx).Err(); err != nil {
+		return errors.Join(err, held.Close())
+	}
+	w.held, w.conn = held, *w.dialed.Load()
+	w.replies = replyReader{source: w.conn, buf: w.replies.buf}
+	return nil
+}
+
+func (w *wire) read(ctx context.Context, group, consumer, stream string, count int, block time.Duration, visit func(entry)) (int, error) {
+	if err := w.connect(ctx); err != nil {
+		return 0, err
+	}
+	w.command = append(w.command[:0], "*11\r\n"...)
+	for _, word := range []string{
+		"XREADGROUP", "GROUP", group, consumer, "COUNT", strconv.Itoa(count),
+		"BLOCK", strconv.FormatInt(max(1, block.Milliseconds()), 10), "STREAMS", stream, ">",
+	} {
+		w.command = append(strconv.AppendInt(append(w.command, '$'), int64(len(word)), 10), "\r\n"...)
+		w.command = append(append(w.command, word...), "\r\n"...)
+	}
+	err := w.conn.SetDeadline(time.Now().Add(block + readSlack))
+	if err == nil {
+		if _, err = w.conn.Write(w.command); err == nil {
+			err = w.replies.next(visit)
+		}
+	}
+	// An error reply ends the connection too: what answers there may be a replica since a switch-over.
+	if err != nil && !noGroup(err) {
+		w.drop()
+	}
+	return w.replies.size(), err
+}
+
+func (w *wire) drop() {
+	if w.conn != nil {
+		_ = w.conn.Close()
+		_ = w.held.Close()
+		w.held, w.conn = nil, nil
+	}
+}
+
+func (w *wire) close() {
+	w.drop()
+	_ = w.client.Close()
+}
+
+// clientSource reads through any client.
+type clientSource struct{ client redis.UniversalClient }
+
+// onceCmd is a command that go-redis does not send again.
+type onceCmd struct{ *redis.Cmd }
+
+func (onceCmd) NoRetry() bool { return true }
+
+func (c *clientSource) read(ctx context.Context, group, consumer, stream string, count int, block time.Duration, visit func(entry)) (int, error) {
+	cmd := onceCmd{redis.NewCmd(ctx, "xreadgroup", "group", group, consumer, "count", count,
+		"block", max(1, block.Milliseconds()), "streams", stream, ">")}
+	if err := c.client.Process(ctx, cmd); err != nil {
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		return 0, err
+	}
+	return visitDecoded(cmd.Val(), visit)
+}
+
+func (c *clientSource) close() { _ = c.client.Close() }

@@ -1,0 +1,303 @@
+package redisstream
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// item is an entry that the subscription holds: from the read until Redis has confirmed its outcome.
+type item struct {
+	body
+	id         string
+	deliveries int
+	msg        *message.Message // of the current delivery
+	ctx        *messageContext  // of the current delivery
+	firstCtx   messageContext   // of the first delivery; spares an allocation
+	extended   time.Time        // when Redis last saw the entry as ours
+	due        time.Time        // of a nacked item: when it is delivered again
+	nacks      int
+	alone      bool // a suspect: delivered with nothing else in flight
+	marked     bool // the suspects' hash names it
+	exhausted  bool // its run alone ended without an outcome
+	lost       bool // another consumer has claimed it
+	resent     bool // Redis gave it to us once more: an XACK sent before does not count
+}
+
+// window holds the items of a subscription. Its size bounds all memory of the subscription: an item keeps its
+// slot while it is in flight, waits after a nack, or waits for its XACK.
+type window struct {
+	size  int
+	nack  Nack
+	out   chan *message.Message // as large as the window, so that a delivery never blocks
+	freed chan struct{}         // a slot was freed or an item has an outcome
+	wake  chan struct{}         // there is something to watch
+
+	mu       sync.Mutex
+	used     int     // slots taken, reserved ones included
+	flying   []*item // delivered, without an outcome, in the order of delivery
+	waiting  []*item // nacked
+	nextDue  time.Time
+	suspects []*item // to be run alone
+	acked    []*item // XACK is not confirmed
+	unmarked []*item // suspects with an outcome that is not an ack
+	solo     bool    // an item runs alone: nothing else is delivered
+	stopped  bool    // nothing is delivered any more
+}
+
+func newWindow(size int, nack Nack) *window {
+	return &window{size: size, nack: nack, out: make(chan *message.Message, size), freed: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// reserve takes up to n free slots and returns how many.
+func (w *window) reserve(n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n = max(0, min(n, w.size-w.used))
+	w.used += n
+	return n
+}
+
+// release gives slots back.
+func (w *window) release(n int) {
+	w.mu.Lock()
+	w.used -= n
+	w.mu.Unlock()
+	signal(w.freed)
+}
+
+// deliver puts the messages of items into the channel, which has room for all items. When the window is
+// stopped it keeps the items instead.
+func (w *window) deliver(items ...*item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		w.suspects = append(w.suspects, items...)
+		return
+	}
+	w.flying = append(w.flying, items...)
+	for _, it := range items {
+		w.out <- it.msg
+	}
+	signal(w.wake)
+}
+
+// withdraw stops deliveries and takes back what nobody has received.
+func (w *window) withdraw() []*item {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	back := make(map[*message.Message]struct{}, len(w.out))
+	for len(w.out) > 0 {
+		select {
+		case msg := <-w.out:
+			back[msg] = struct{}{}
+		default:
+		}
+	}
+	var undelivered []*item
+	kept := w.flying[:0]
+	for _, it := range w.flying {
+		if _, ok := back[it.msg]; ok {
+			it.ctx.cancel()
+			undelivered = append(undelivered, it)
+		} else {
+			kept = append(kept, it)
+		}
+	}
+	clear(w.flying[len(kept):])
+	w.flying = kept
+	signal(w.freed)
+	return undelivered
+}
+
+// park keeps suspects until it is their turn to run alone.
+func (w *window) park(suspects ...*item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.suspects = append(w.suspects, suspects...)
+}
+
+// head returns an item to watch, nil if none is in flight, and when a nacked one is due, zero if none waits.
+func (w *window) head() (*item, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	due := w.nextDue
+	if w.solo || w.stopped {
+		due = time.Time{}
+	}
+	if len(w.flying) == 0 {
+		return nil, due
+	}
+	return w.flying[0], due
+}
+
+// sweep sorts out the items in flight that have an outcome: acked ones wait for their XACK, nacked ones for
+// their next delivery. It returns how many were nacked, and how many there were at all.
+func (w *window) sweep(now time.Time) (nacked, finished int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := w.flying[:0]
+	for _, it := range w.flying {
+		select {
+		case <-it.msg.Acked():
+			w.acked = append(w.acked, it)
+			it.ctx.cancel()
+			continue
+		default:
+		}
+		select {
+		case <-it.msg.Nacked():
+			nacked++
+			it.ctx.cancel()
+			w.wait(it, now)
+			continue
+		default:
+		}
+		kept = append(kept, it)
+	}
+	finished = len(w.flying) - len(kept)
+	clear(w.flying[len(kept):])
+	w.flying = kept
+	if finished > 0 {
+		signal(w.freed)
+	}
+	return nacked, finished
+}
+
+// wait keeps a nacked item until it is due. One that another consumer has claimed is that one's business.
+func (w *window) wait(it *item, now time.Time) {
+	it.msg, it.ctx = nil, nil
+	if it.lost {
+		w.used--
+		return
+	}
+	if it.marked && !it.exhausted {
+		w.unmarked = append(w.unmarked, it)
+	}
+	it.nacks++
+	it.due = now.Add(nackDelay(w.nack, it.nacks, rand.Float64()))
+	if len(w.waiting) == 0 || it.due.Before(w.nextDue) {
+		w.nextDue = it.due
+	}
+	w.waiting = append(w.waiting, it)
+}
+
+// nackDelay doubles the delay with each nack up to the longest, and adds up to half of it by chance.
+func nackDelay(nack Nack, nacks int, chance float64) time.Duration {
+	delay := nack.MaxDelay
+	if shift := nacks - 1; shift < 30 && nack.Delay<<shift>>shift == nack.Delay {
+		delay = min(delay, nack.Delay<<shift)
+	}
+	return delay + time.Duration(chance*float64(delay)/2)
+}
+
+// due takes out the nacked items whose time has come; suspects among them wait for their turn alone.
+func (w *window) due(now time.Time) []*item {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.solo || w.stopped || len(w.waiting) == 0 || now.Before(w.nextDue) {
+		return nil
+	}
+	var due []*item
+	kept := w.waiting[:0]
+	w.nextDue = time.Time{}
+	for _, it := range w.waiting {
+		switch {
+		case !it.due.After(now) && it.alone:
+			w.suspects = append(w.suspects, it)
+		case !it.due.After(now):
+			due = append(due, it)
+		default:
+			kept = append(kept, it)
+			if w.nextDue.IsZero() || it.due.Before(w.nextDue) {
+				w.nextDue = it.due
+			}
+		}
+	}
+	clear(w.waiting[len(kept):])
+	w.waiting = kept
+	return due
+}
+
+// outcomes returns the items whose outcome Redis does not know yet.
+func (w *window) outcomes() (acked, unmarked []*item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, it := range w.acked {
+		it.resent = false
+	}
+	return w.acked, w.unmarked
+}
+
+// confirm frees the slots of the first acked items, whose XACK is done, and forgets the first unmarked ones.
+func (w *window) confirm(acked, unmarked int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var left []*item
+	for i, it := range w.acked {
+		if i >= acked || it.resent {
+			left = append(left, it)
+		}
+	}
+	w.used -= len(w.acked) - len(left)
+	w.acked = left
+	for _, it := range w.unmarked[:unmarked] {
+		it.marked = false
+	}
+	w.unmarked = append([]*item(nil), w.unmarked[unmarked:]...)
+	signal(w.freed)
+}
+
+// again reports whether the window has an item that Redis gave to this consumer once more, and notes it.
+func (w *window) again(id string) (held bool) {
+	w.all(func(it *item) {
+		if it.id == id {
+			it.resent, it.lost, held = true, false, true
+		}
+	})
+	return held
+}
+
+// all calls visit with every item, under the lock.
+func (w *window) all(visit func(*item)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, list := range [][]*item{w.flying, w.waiting, w.suspects, w.acked} {
+		for _, it := range list {
+			visit(it)
+		}
+	}
+}
+
+// ids returns the ids of all items.
+func (w *window) ids() map[string]struct{} {
+	ids := make(map[string]struct{})
+	w.all(func(it *item) { ids[it.id] = struct{}{} })
+	return ids
+}
+
+// cancel ends the contexts of all items in flight.
+func (w *window) cancel() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, it := range w.flying {
+		it.ctx.cancel()
+	}
+}
+
+// inFlight returns how many items are delivered without an outcome.
+func (w *window) inFlight() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.flying)
+}

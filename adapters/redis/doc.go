@@ -1,0 +1,7 @@
+// Package redis keeps the leaderboards of the activity pipeline in Redis, beside the markers of what is counted in
+// them and the ack floors. All three change in one script, so that they can never disagree.
+//
+//	leaderboard:<board>:<period>   ZSET  member user, score seconds
+//	leat:activity:counted:<source> ZSET  member identity (12 bytes), score the major part of its position
+//	leat:activity:floor            HASH  field source, value Position.Key
+package redis

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/fx"
+
+	"leat/adapters/embedded"
+	"leat/adapters/mongo"
+	"leat/adapters/pubsub"
+	"leat/adapters/pubsub/redisstream"
+	"leat/adapters/redis"
+	"leat/adapters/sqldb"
+	"leat/config"
+	"leat/handlers/activity"
+	"leat/handlers/fault"
+)
+
+// backends are the clients of everything outside. What opens here is closed last.
+var backends = fx.Module("backends",
+	fx.Provide(newRedis, newStore, newBrokerFactory),
+)
+
+// start is the context of the time until everything runs: it ends at a signal.
+type start struct{ context.Context }
+
+// volatile says that Redis keeps nothing from one start to the next.
+type volatile bool
+
+// embed replaces the addresses of Redis and the store by those of servers inside the process.
+func embed(cfg *config.Config) (stop func(), err error) {
+	server, err := embedded.StartRedis(cfg.Embedded.RedisAddr)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Redis = redis.Config{Addr: server.Addr(), Timeout: cfg.Redis.Timeout, PoolSize: cfg.Redis.PoolSize}
+	cfg.Store.URI = "sqlite:" + filepath.Join(cfg.Embedded.DataDir, "leat.db")
+	if cfg.Broker.RedisStream.Retain == 0 { // nobody else trims a stream that lives in memory
+		cfg.Broker.RedisStream.Retain = 10 * time.Minute
+	}
+	return server.Close, nil
+}
+
+func newRedis(lc fx.Lifecycle, begin start, cfg *config.Config, logger *slog.Logger) (goredis.UniversalClient, error) {
+	client := redis.NewClient(cfg.Redis)
+	lc.Append(fx.StopHook(client.Close))
+	return client, waitFor(begin, logger, "redis at "+cfg.Redis.Addr, cfg.Broker.ConnectTimeout, func() error {
+		return redis.Check(begin, client, logger)
+	})
+}
+
+// store is what every database offers.
+type store interface {
+	activity.Records
+	activity.PatternStore
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+func newStore(lc fx.Lifecycle, begin start, cfg *config.Config, logger *slog.Logger) (store, error) {
+	var opened store
+	err := waitFor(begin, logger, "the store", cfg.Store.ConnectTimeout, func() (err error) {
+		opened, err = openStore(begin, cfg.Store, logger)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	lc.Append(fx.StopHook(opened.Close))
+	return opened, nil
+}
+
+// openStore chooses the store by the scheme of its URI.
+func openStore(ctx context.Context, cfg config.Store, logger *slog.Logger) (store, error) {
+	switch scheme, _, _ := strings.Cut(cfg.URI, ":"); scheme {
+	case "mongodb", "mongodb+srv":
+		return mongo.Open(ctx, cfg.URI, cfg.Database, cfg.Mongo, logger)
+	default:
+		return sqldb.Open(ctx, cfg.URI, cfg.SQL, logger)
+	}
+}
+
+// waitFor tries again while a dependency is unavailable, until the time is up.
+func waitFor(ctx context.Context, logger *slog.Logger, what string, timeout time.Duration, try func() error) error {
+	const pause = time.Second
+	deadline := time.Now().Add(timeout)
+	for {
+		err := try()
+		if err == nil || fault.KindOf(err) != fault.Unavailable || ctx.Err() != nil {
+			return err
+		}
+		if time.Now().Add(pause).After(deadline) {
+			return fmt.Errorf("%s did not answer within %s: %w", what, timeout, err)
+		}
+		logger.Warn("waiting for "+what, "error", err, "for_at_most", time.Until(deadline).Round(time.Second))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// brokerFactory opens the configured broker for one consumer group.
+type brokerFactory func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error)
+
+func newBrokerFactory(cfg *config.Config, client goredis.UniversalClient, logger *slog.Logger) brokerFactory {
+	return func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error) {
+		subscriber, err := redisstream.NewSubscriber(redisstream.Options{
+			Config: cfg.Broker.RedisStream, Namespace: cfg.Broker.Namespace, Group: group,
+			Client: client, Gate: gate, Logger: logger,
+			CloseTimeout: shareOut(cfg.Shutdown.Timeout).drain,
+			Observe:      func(topic string, event redisstream.Event, n int) { observe(topic, event.String(), n) },
+		})
+		if err != nil {
+			return pubsub.Broker{}, err
+		}
+		publisher := newPublisher(cfg, client)
+		return pubsub.Broker{
+			Publisher: publisher, Flat: publisher, Subscriber: subscriber, Floors: subscriber, Lag: subscriber,
+			Capabilities: pubsub.Capabilities{Positions: true},
+		}, nil
+	}
+}
+
+func newPublisher(cfg *config.Config, client goredis.UniversalClient) *redisstream.Publisher {
+	return redisstream.NewPublisher(client, redisstream.PublisherOptions{Timeout: cfg.Redis.Timeout})
+}

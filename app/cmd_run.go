@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"leat/config"
+)
+
+func newRunCommand() *cobra.Command {
+	var embedded, live bool
+	var rate float64
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the pipelines until a signal ends them",
+		Long: `Starts the router and all enabled pipelines. SIGTERM and SIGINT stop it: reading ends, what is in flight is finished
+and acked within shutdown.timeout. A second signal ends it at once. SIGHUP reads the patterns again.
+
+With --embedded it needs nothing else: a Redis that redis-cli can reach (embedded.redis_addr) and a SQLite file (below
+--data-dir) run inside the process. That is for trying out and for single machines: the stream lives in memory, and
+what is in it and not yet recorded is gone when the process ends. Boards are rebuilt from the records at start.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if rate < 0 {
+				return usagef("--sample %v: events per second cannot be negative", rate)
+			}
+			return run(cmd, cfg, running{embedded: embedded, live: live || embedded, rate: rate})
+		},
+	}
+	cmd.Flags().BoolVar(&embedded, "embedded", false, "run Redis and the store inside the process, to try leat out")
+	cmd.Flags().BoolVar(&live, "live", false, "print a line a second with throughput, lag and the board (always with --embedded)")
+	cmd.Flags().Float64Var(&rate, "sample", 0, "feed this many events of made-up users per second (50 without a number)")
+	cmd.Flags().Lookup("sample").NoOptDefVal = "50"
+	return cmd
+}
+
+type running struct {
+	embedded, live bool
+	rate           float64
+}
+
+func run(cmd *cobra.Command, cfg *config.Config, how running) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	logger := newLogger(cfg.Log, cmd.ErrOrStderr())
+	goredis.SetLogger(redisLog{logger})
+	if how.embedded {
+		stop, err := embed(cfg)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		fmt.Fprintf(out, "Embedded mode, for trying out and single machines: the stream is in memory, records are in %s.\n", cfg.Store.URI)
+		fmt.Fprintf(out, "Try: redis-cli -u redis://%s XADD %s '*' userId you app Code title main.go duration 60\n", cfg.Redis.Addr, cfg.Pipelines.Activity.Topic)
+	}
+	if err := addresses(cfg); err != nil {
+		return err
+	}
+	program, err := assemble(ctx, cfg, logger, volatile(how.embedded))
+	if err == nil {
+		err = program.run(ctx, func(ctx context.Context) { program.accompany(ctx, cmd, cfg, how, logger) })
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // a signal during the start
+	}
+	if err == nil {
+		logger.Info("stopped", "pipelines", len(program.pipelines))
+	}
+	return err
+}
+
+// addresses refuses to run without a Redis and a store.
+func addresses(cfg *config.Config) error {
+	var missing error
+	if cfg.Redis.Addr == "" {
+		missing = errors.Join(missing, usagef("redis.addr is not set (REDIS_ADDR, or redis.addr in leat.yaml, or --redis.addr)"))
+	}
+	if cfg.Store.URI == "" {
+		missing = errors.Join(missing, usagef("store.uri is not set (MONGO_URI or LEAT_STORE_URI, or store.uri in leat.yaml, or --store.uri): mongodb://…, postgres://… or sqlite:FILE"))
+	}
+	if missing != nil {
+		return fmt.Errorf("%w\nSet them, or try leat without either: leat run --embedded --sample", missing)
+	}
+	return nil
+}
+
+// accompany does what belongs to the time between start and stop, and returns when the context ends.
+func (p *program) accompany(ctx context.Context, cmd *cobra.Command, cfg *config.Config, how running, logger *slog.Logger) {
+	logger.Info("running", "version", version, "broker", cfg.Broker.Kind, "http", p.http.Addr(), "pipelines", len(p.pipelines))
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	if how.rate > 0 {
+		workers.Go(func() { p.feed(ctx, cfg, how.rate, logger) })
+	}
+	if how.live {
+		workers.Go(func() { p.live(ctx, cfg, cmd.OutOrStdout(), time.Second) })
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			for _, pipeline := range p.pipelines {
+				pipeline.reload()
+			}
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/fx"
+
+	"leat/adapters/pubsub"
+	"leat/adapters/redis"
+	"leat/config"
+	"leat/handlers/activity"
+	"leat/handlers/batch"
+	"leat/middleware"
+)
+
+// pipelines are what the router runs.
+var pipelines = fx.Module("pipelines", fx.Provide(newPipelines, redis.NewBoards))
+
+// newPipelines makes the pipelines that are enabled: one line each.
+func newPipelines(m maker, cfg *config.Config) ([]*pipeline, error) {
+	return makeEnabled(
+		enabled{cfg.Pipelines.Activity.Enabled, m.activity},
+	)
+}
+
+// pipeline is a handler with everything around it.
+type pipeline struct {
+	name     string
+	config   config.Pipeline
+	broker   pubsub.Broker
+	breaker  *middleware.Breaker
+	metrics  *middleware.PipelineMetrics
+	observer *observer
+	lag      *lagWatch
+
+	handle  message.NoPublishHandlerFunc
+	prepare func(context.Context) error        // before the first message
+	start   func()                             // of the engine
+	close   func(context.Context) error        // of the engine
+	workers []func(context.Context)            // run beside the handler until the program stops
+	reload  func()                             // what SIGHUP asks for
+	recount func(context.Context) (int, error) // boards from records, for a Redis that keeps nothing
+}
+
+type enabled struct {
+	is   bool
+	make func() (*pipeline, error)
+}
+
+func makeEnabled(all ...enabled) ([]*pipeline, error) {
+	var made []*pipeline
+	for _, one := range all {
+		if !one.is {
+			continue
+		}
+		p, err := one.make()
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, p)
+	}
+	return made, nil
+}
+
+// maker holds what pipelines are made of.
+type maker struct {
+	fx.In
+
+	Config  *config.Config
+	Open    brokerFactory
+	Store   store
+	Boards  *redis.Boards
+	Metrics *middleware.Metrics
+	Entries *entryMetrics
+	Drain   *drain
+	Logger  *slog.Logger
+}
+
+// frame makes what every pipeline has.
+func (m maker) frame(name string, cfg config.Pipeline) (*pipeline, error) {
+	p := &pipeline{name: name, config: cfg, metrics: m.Metrics.Pipeline(name)}
+	logger := m.Logger.With("pipeline", name)
+	capabilities := pubsub.Capabilities{} // Redis Streams hold a message for ever
+	p.breaker = middleware.NewBreaker(cfg.Breaker, capabilities.MaxHold, m.Drain.begun, logger, p.metrics.BreakerOpen)
+	p.observer = &observer{metrics: p.metrics, breaker: p.breaker}
+	events := m.Entries.events.MustCurryWith(prometheus.Labels{"pipeline": name})
+	broker, err := m.Open(cfg.Group, p.breaker, func(_, event string, n int) {
+		events.WithLabelValues(event).Add(float64(n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.broker = broker
+	p.lag = &lagWatch{
+		reader: broker.Lag, topic: cfg.Topic,
+		waiting: m.Entries.waiting.WithLabelValues(name), pending: m.Entries.pending.WithLabelValues(name),
+	}
+	p.workers = append(p.workers, p.lag.run)
+	return p, nil
+}
+
+func (m maker) activity() (*pipeline, error) {
+	cfg := m.Config.Pipelines.Activity
+	p, err := m.frame("activity", cfg.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	logger := m.Logger.With("pipeline", p.name)
+	handler, err := activity.New(cfg.Config, cfg.Batch, activity.Dependencies{
+		Records: m.Store, Patterns: m.Store, Boards: m.Boards,
+		Scores:   scores{p.broker.Flat, cfg.ScoresTopic},
+		Observer: p.observer, Logger: logger, Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	reload := make(chan struct{}, 1)
+	p.handle, p.prepare, p.start, p.close = handler.Handle, handler.LoadPatterns, handler.Start, handler.Close
+	p.recount = handler.Recount
+	p.reload = func() {
+		select {
+		case reload <- struct{}{}:
+		default:
+		}
+	}
+	floors := batch.Floors{
+		Every: time.Second, Logger: logger, Raise: m.Boards.RaiseFloor,
+		Read: readFloors(p.broker.Floors, cfg.Topic),
+	}
+	p.workers = append(p.workers, floors.Run, func(ctx context.Context) { handler.WatchPatterns(ctx, reload) })
+	return p, nil
+}
+
+// drain tells those who wait that the program is stopping.
+type drain struct {
+	begun chan struct{}
+	once  sync.Once
+}
+
+func newDrain() *drain { return &drain{begun: make(chan struct{})} }
+
+func (d *drain) begin() { d.once.Do(func() { close(d.begun) }) }

@@ -1,0 +1,68 @@
+package boardstest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"leat/handlers/delivery"
+)
+
+var floorCases = map[string]func(*testing.T, Store){
+	"an event below the floor is counted for ever":   belowFloor,
+	"an event at the floor is not below it":          atFloor,
+	"the floor only rises":                           onlyRises,
+	"the floor is seen by the other handle":          floorOfOther,
+	"the zero position is no floor":                  zeroFloor,
+	"positions compare as numbers, and not as texts": floorIsNumeric,
+}
+
+func belowFloor(t *testing.T, store Store) {
+	requireNew(t, store, count("u1", 5, on(total), 1))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(50)))
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 1)), "its marker is gone, the floor speaks for it")
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 2)), "the floor speaks for all below it")
+	requireSeconds(t, store, total, "u1", 5)
+}
+
+func atFloor(t *testing.T, store Store) {
+	requireNew(t, store, count("u1", 5, on(total), 10))
+	for n := 8; n <= 10; n++ { // positions 8 to 11 are of one millisecond
+		require.NoError(t, store.RaiseFloor(timeout(t), source, position(n)))
+		require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 10)), "the marker of an event at or above the floor stays")
+	}
+	requireNew(t, store, count("u1", 5, on(total), 11))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(12)))
+	require.Equal(t, [][]int{{0, 1, 2}}, apply(t, store, count("u1", 5, on(total), 9, 10, 11)))
+	requireNew(t, store, count("u1", 5, on(total), 12))
+}
+
+func onlyRises(t *testing.T, store Store) {
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(20)))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(10)))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(20)))
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 15)))
+	requireNew(t, store, count("u1", 5, on(total), 20))
+}
+
+func floorOfOther(t *testing.T, store Store) {
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(20)))
+	require.Equal(t, [][]int{{0}}, apply(t, store.Other, count("u1", 5, on(total), 1)))
+}
+
+func zeroFloor(t *testing.T, store Store) {
+	requireNew(t, store, count("u1", 5, on(total), 1))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, delivery.Position{}))
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 1)))
+	requireNew(t, store, count("u1", 5, on(total), 2))
+}
+
+func floorIsNumeric(t *testing.T, store Store) {
+	c := count("u1", 5, on(total), 1)
+	c.Markers[0].Position = delivery.Position{Major: 9, Minor: 9}
+	require.NoError(t, store.RaiseFloor(timeout(t), source, delivery.Position{Major: 10}))
+	require.Equal(t, [][]int{{0}}, apply(t, store, c))
+	c.Markers[0].Position = delivery.Position{Major: 10, Minor: 10}
+	require.NoError(t, store.RaiseFloor(timeout(t), source, delivery.Position{Major: 10, Minor: 9}))
+	requireNew(t, store, c)
+}

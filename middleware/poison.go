@@ -1,0 +1,139 @@
+package middleware
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"leat/handlers/delivery"
+	"leat/handlers/fault"
+)
+
+// Metadata keys of a dead letter, beside those that the message came with.
+const (
+	DLQKind         = "dlq_kind"          // invalid or internal
+	DLQCode         = "dlq_code"          // the rule that was broken, where it has a name
+	DLQError        = "dlq_error"         // the message of the error
+	DLQStage        = "dlq_stage"         // the stage that failed; empty outside of the chain
+	DLQHandler      = "dlq_handler"       // the pipeline
+	DLQTopic        = "dlq_topic"         // where the message came from
+	DLQGroup        = "dlq_group"         // the consumer group
+	DLQConsumer     = "dlq_consumer"      // the consumer in it
+	DLQSource       = "dlq_source"        // topic and partition that the position counts in
+	DLQPosition     = "dlq_position"      // entry id or offset
+	DLQDeliveries   = "dlq_deliveries"    // how often the broker handed it out
+	DLQAttempts     = "dlq_attempts"      // how often it was tried in the last delivery
+	DLQFirstFailure = "dlq_first_failure" // RFC 3339, of the last delivery
+	DLQLastFailure  = "dlq_last_failure"  // RFC 3339
+	DLQStack        = "dlq_stack"         // of a panic
+	DLQPayloadSize  = "dlq_payload_bytes" // of the whole payload, where the copy is cut
+	DLQPayloadHash  = "dlq_payload_sha256"
+	DLQNotePrefix   = "dlq_note_" // what the stages noted, such as dlq_note_applied
+)
+
+const (
+	maxStack = 16 << 10 // bytes of a stack that a dead letter carries
+	maxError = 4 << 10  // bytes of an error's text
+)
+
+// Poison publishes messages that cannot succeed (invalid, internal) to the DLQ topic with everything they carried, and
+// then counts them as handled. What is unavailable or canceled passes through and stays in the broker; so does a
+// message whose dead letter cannot be published. Watermill's PoisonQueue swallows context.Canceled, and changes the message itself.
+type Poison struct {
+	Publisher  message.Publisher
+	Topic      string // of the DLQ
+	Handler    string // the pipeline
+	From       string // the topic that the messages come from
+	MaxPayload int64  // bytes that the copy may have; 0 is no limit
+	Metrics    *PipelineMetrics
+	Logger     *slog.Logger
+}
+
+// Middleware returns the middleware. Messages that a subscriber gives up on (delivery.KeyExhausted) are
+// dead-lettered without being handled again.
+func (p Poison) Middleware(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		err := exhausted(msg)
+		if err == nil {
+			produced, handled := next(msg)
+			if handled == nil {
+				return produced, nil
+			}
+			err = handled
+		}
+		detail := fault.Of(err)
+		if detail.Kind == fault.Unavailable || detail.Kind == fault.Canceled {
+			return nil, err
+		}
+		if failed := p.Publisher.Publish(p.Topic, p.letter(msg, detail)); failed != nil {
+			return nil, fault.Unavailablef("publish to %s: %w", p.Topic, failed)
+		}
+		p.Metrics.deadLetters.WithLabelValues(detail.Kind.String(), detail.Stage).Inc()
+		p.Logger.Warn("message dead-lettered", "kind", detail.Kind.String(), "code", detail.Code, "stage", detail.Stage,
+			"position", msg.Metadata[delivery.KeyPosition], "error", cut(err.Error(), 512))
+		return nil, nil
+	}
+}
+
+func exhausted(msg *message.Message) error {
+	deliveries := msg.Metadata[delivery.KeyExhausted]
+	if deliveries == "" {
+		return nil
+	}
+	return fault.Internalf("exhausted", "delivered %s times without an outcome, the last time alone", deliveries)
+}
+
+// letter is the message as it came, with why and where it failed. It keeps the UUID, and so the identity.
+func (p Poison) letter(msg *message.Message, detail fault.Error) *message.Message {
+	letter := message.NewMessage(msg.UUID, msg.Payload)
+	maps.Copy(letter.Metadata, msg.Metadata)
+	now := time.Now()
+	if detail.FirstFailure.IsZero() {
+		detail.FirstFailure = now
+	}
+	set := func(key, value string) {
+		if value == "" { // or a letter that fails again would tell of the failure before
+			delete(letter.Metadata, key)
+			return
+		}
+		letter.Metadata[key] = value
+	}
+	set(DLQKind, detail.Kind.String())
+	set(DLQCode, detail.Code)
+	set(DLQError, cut(detail.Err.Error(), maxError))
+	set(DLQStage, detail.Stage)
+	set(DLQHandler, p.Handler)
+	set(DLQTopic, p.From)
+	set(DLQGroup, msg.Metadata[delivery.KeyGroup])
+	set(DLQConsumer, msg.Metadata[delivery.KeyConsumer])
+	set(DLQSource, msg.Metadata[delivery.KeySource])
+	set(DLQPosition, msg.Metadata[delivery.KeyPosition])
+	set(DLQDeliveries, strconv.Itoa(delivery.Of(msg).Deliveries))
+	set(DLQAttempts, strconv.Itoa(max(1, detail.Attempts)))
+	set(DLQFirstFailure, detail.FirstFailure.UTC().Format(time.RFC3339Nano))
+	set(DLQLastFailure, now.UTC().Format(time.RFC3339Nano))
+	set(DLQStack, cut(string(detail.Stack), maxStack))
+	for key, note := range detail.Notes {
+		set(DLQNotePrefix+key, note)
+	}
+	if p.MaxPayload > 0 && int64(len(msg.Payload)) > p.MaxPayload {
+		sum := sha256.Sum256(msg.Payload)
+		set(DLQPayloadSize, strconv.Itoa(len(msg.Payload)))
+		set(DLQPayloadHash, hex.EncodeToString(sum[:]))
+		letter.Payload = msg.Payload[:p.MaxPayload]
+	}
+	return letter
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
