@@ -170,15 +170,15 @@ func (b *Breaker) change(to gobreaker.State) {
 	b.state = to
 	close(b.changed)
 	b.changed = make(chan struct{})
-	switch {
-	case to == gobreaker.StateOpen:
+	switch to {
+	case gobreaker.StateOpen:
 		// The circuit leaves the open state only when somebody asks for its state.
 		b.timer = time.AfterFunc(b.config.Probe+time.Millisecond, func() { b.circuit.State() })
 		if from == gobreaker.StateClosed {
 			b.opened = time.Now()
 			b.observe(true)
 		}
-	case to == gobreaker.StateClosed:
+	case gobreaker.StateClosed:
 		b.logger.Info("breaker closed: reading goes on", "open_for", time.Since(b.opened).Round(time.Millisecond))
 		b.logged = time.Time{}
 		b.observe(false)

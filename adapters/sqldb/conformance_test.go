@@ -68,6 +68,6 @@ func insertProducersLog(t *testing.T, store *Store, log activity.UsageLog) {
 func insertProducersContent(t *testing.T, store *Store, data activity.CategorizedData) {
 	_, err := store.write.ExecContext(t.Context(), `INSERT INTO categorized_data (id, digest, app, url, title, category_id)
 		VALUES ($1, $2, NULLIF($3, ''), NULLIF($4, ''), NULLIF($5, ''), $6)`,
-		data.ID.String(), data.Content.ID().String(), data.Content.App, data.Content.URL, data.Content.Title, ids{data.CategoryID}.at(0))
+		data.ID.String(), data.Content.ID().String(), data.Content.App, data.Content.URL, data.Content.Title, keys(texts([]activity.ID{data.CategoryID})).at(0))
 	require.NoError(t, err)
 }

@@ -1,6 +1,8 @@
 package sqldb
 
 import (
+	"encoding/hex"
+
 	"leat/handlers/activity"
 )
 
@@ -24,25 +26,24 @@ type values[T any] []T
 func (v values[T]) all() any     { return []T(v) }
 func (v values[T]) at(i int) any { return v[i] }
 
-// ids is a column of ids; the zero id is NULL.
-type ids []activity.ID
+// keys is a column of ids in text; an empty one is NULL.
+type keys []string
 
-func (v ids) all() any {
+func (v keys) all() any {
 	texts := make([]*string, len(v))
-	for i, id := range v {
-		if !id.IsZero() {
-			text := id.String()
-			texts[i] = &text
+	for i := range v {
+		if v[i] != "" {
+			texts[i] = &v[i]
 		}
 	}
 	return texts
 }
 
-func (v ids) at(i int) any {
-	if v[i].IsZero() {
+func (v keys) at(i int) any {
+	if v[i] == "" {
 		return nil
 	}
-	return v[i].String()
+	return v[i]
 }
 
 // pick makes a column of one property of the records.
@@ -54,16 +55,24 @@ func pick[R, T any](records []R, property func(*R) T) values[T] {
 	return column
 }
 
-// pickIDs makes a column of one id of the records.
-func pickIDs[R any](records []R, property func(*R) activity.ID) ids {
-	return ids(pick(records, property))
+// pickIDs makes a column of one id of the records; the zero id is NULL.
+func pickIDs[R any](records []R, property func(*R) activity.ID) keys {
+	return texts(pick(records, property))
 }
 
-// texts are the forms of ids that the database holds.
-func texts(list []activity.ID) []string {
-	out := make([]string, len(list))
-	for i, id := range list {
-		out[i] = id.String()
+// texts are the forms of ids that the database holds, all cut from one string; that of the zero id is empty.
+func texts(ids []activity.ID) []string {
+	const width = 2 * len(activity.ID{})
+	buffer := make([]byte, 0, width*len(ids))
+	for i := range ids {
+		buffer = hex.AppendEncode(buffer, ids[i][:])
+	}
+	all := string(buffer)
+	out := make([]string, len(ids))
+	for i := range ids {
+		if !ids[i].IsZero() {
+			out[i] = all[i*width : (i+1)*width]
+		}
 	}
 	return out
 }

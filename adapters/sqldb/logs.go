@@ -72,7 +72,7 @@ func (s *Store) AddLogs(ctx context.Context, logs []activity.UsageLog) ([]activi
 			return err
 		}
 		stored := make(map[activity.ID]activity.UsageLog, len(distinct))
-		if err := s.findLogs(ctx, pickIDs(distinct, func(l *activity.UsageLog) activity.ID { return l.ID }), stored); err != nil {
+		if err := s.findLogs(ctx, pick(distinct, func(l *activity.UsageLog) activity.ID { return l.ID }), stored); err != nil {
 			return err
 		}
 		for i := range standing {

@@ -78,7 +78,7 @@ func (s *subscription) takeAll(ctx context.Context, query redis.XPendingExtArgs)
 			}
 		}
 		for len(ids) > 0 {
-			n := s.room(ctx, len(ids))
+			n := s.room(ctx, min(len(ids), s.count))
 			if n == 0 {
 				return false, nil
 			}

@@ -43,7 +43,8 @@ type Options struct {
 	Namespace string
 	// Group is the consumer group; it is created at the first entry of the stream.
 	Group string
-	// Client runs everything but blocking reads. It is shared: the subscriber never closes it.
+	// Client runs everything but blocking reads. It is shared: the subscriber never closes it. Unless it has
+	// ContextTimeoutEnabled, a server that hangs can hold a stop up for the client's own timeouts and retries.
 	Client redis.UniversalClient
 	// ReadClient makes a client for the blocking reads of one subscription, which closes it. Its ReadTimeout
 	// must be longer than Config.Block. Nil, which is faster: a connection with the options of Client, which

@@ -144,10 +144,14 @@ func TestMoreSuspectsThanTheWindowHolds(t *testing.T) {
 func TestGroupAndStreamAreCreatedAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		ctx := context.Background()
-		_, messages := subscribe(t, quick(client), "s")
+		events := &counter{}
+		options := quick(client)
+		options.Observe = events.observe
+		_, messages := subscribe(t, options, "s")
 		xadd(t, client, "s", 2)
 		receive(t, messages).Ack()
 		held := receive(t, messages)
+		require.Eventually(t, func() bool { return events.of(EventAcked) == 1 }, patience, time.Millisecond)
 
 		require.NoError(t, client.XGroupDestroy(ctx, "s", "g").Err())
 		// The group is read from the start again. The entry in flight is not delivered twice at a time.

@@ -57,6 +57,9 @@ func (s *subscription) turn(ctx context.Context) error {
 			return err
 		}
 	}
+	if name := s.lease.consumer(); name != s.name {
+		s.name, s.unseen = name, true
+	}
 	if s.unseen {
 		if err := s.takeOwn(ctx); err != nil {
 			return err
@@ -115,15 +118,20 @@ func (s *subscription) fetch(ctx context.Context, n int) error {
 	var now time.Time
 	consumer := s.lease.consumer()
 	size, err := s.entries.read(ctx, s.Group, consumer, s.topic, n, s.Block, func(e entry) {
-		if e.values != nil && !s.again(e.id) {
-			if items == nil {
-				items, now = make([]*item, 0, n), time.Now()
-			}
-			if len(chunk) == 0 {
-				chunk = make([]item, min(itemChunk, n-len(items)))
-			}
-			items, chunk = append(items, s.fill(&chunk[0], string(e.id), e.values, 1, now)), chunk[1:]
+		if e.values == nil || s.again(e.id) {
+			return
 		}
+		if len(items) == n { // more than were asked for: there is no slot
+			s.unseen = true
+			return
+		}
+		if items == nil {
+			items, now = make([]*item, 0, n), time.Now()
+		}
+		if len(chunk) == 0 {
+			chunk = make([]item, min(itemChunk, n-len(items)))
+		}
+		items, chunk = append(items, s.fill(&chunk[0], string(e.id), e.values, 1, now)), chunk[1:]
 	})
 	s.window.release(n - len(items))
 	if err != nil {

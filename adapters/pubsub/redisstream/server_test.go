@@ -90,7 +90,7 @@ func quick(client redis.UniversalClient) Options {
 			Claim: Claim{MinIdle: 10 * time.Second}, Nack: Nack{Delay: 10 * time.Millisecond, MaxDelay: time.Second},
 			MaxDeliveries: 3, Lease: 5 * time.Second,
 		},
-		Group: "g", Client: client, CloseTimeout: time.Second,
+		Group: "g", Client: client, CloseTimeout: 100 * time.Millisecond,
 	}
 }
 

@@ -45,8 +45,9 @@ func (o *Options) opener() func() source {
 // client; then the connection is out of its hands, because its reader of replies costs more time than all else
 // that happens to an entry.
 type wire struct {
-	client  *redis.Client
+	options redis.Options
 	dialed  atomic.Pointer[net.Conn]
+	client  *redis.Client // nil when there is no connection
 	held    *redis.Conn
 	conn    net.Conn
 	replies replyReader
@@ -54,35 +55,37 @@ type wire struct {
 }
 
 func newWire(shared *redis.Client) *wire {
-	w := &wire{}
-	options := *shared.Options()
-	dial := options.Dialer
-	options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	w := &wire{options: *shared.Options()}
+	dial := w.options.Dialer
+	w.options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err == nil {
 			w.dialed.Store(&conn)
 		}
 		return conn, err
 	}
-	options.Protocol = 2 // nothing comes unasked
-	options.PushNotificationProcessor = nil
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	options.MaxRetries, options.PoolSize = -1, 1
-	options.MinIdleConns, options.MaxIdleConns, options.MaxActiveConns, options.MaxConcurrentDials = 0, 0, 0, 0
-	w.client = redis.NewClient(&options)
+	w.options.Protocol = 2 // nothing comes unasked
+	w.options.PushNotificationProcessor = nil
+	w.options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	w.options.MaxRetries, w.options.PoolSize, w.options.MaxConcurrentDials = -1, 1, 0
+	w.options.MinIdleConns, w.options.MaxIdleConns, w.options.MaxActiveConns = 0, 0, 0
 	return w
 }
 
 func (w *wire) connect(ctx context.Context) error {
-	if w.conn != nil {
+	if w.client != nil {
 		return nil
 	}
-	held := w.client.Conn()
+	options := w.options
+	client := redis.NewClient(&options)
+	held := client.Conn()
 	if err := held.Ping(ctx).Err(); err != nil {
-		return errors.Join(err, held.Close())
+		_ = held.Close()
+		_ = client.Close()
+		return err
 	}
-	w.held, w.conn = held, *w.dialed.Load()
-	w.replies = replyReader{source: w.conn, buf: w.replies.buf}
+	w.client, w.held, w.conn = client, held, *w.dialed.Load()
+	w.replies = replyReader{source: w.conn}
 	return nil
 }
 
@@ -106,22 +109,17 @@ func (w *wire) read(ctx context.Context, group, consumer, stream string, count i
 	}
 	// An error reply ends the connection too: what answers there may be a replica since a switch-over.
 	if err != nil && !noGroup(err) {
-		w.drop()
+		w.close()
 	}
 	return w.replies.size(), err
 }
 
-func (w *wire) drop() {
-	if w.conn != nil {
-		_ = w.conn.Close()
-		_ = w.held.Close()
-		w.held, w.conn = nil, nil
-	}
-}
-
 func (w *wire) close() {
-	w.drop()
-	_ = w.client.Close()
+	if w.client != nil {
+		_ = w.held.Close()
+		_ = w.client.Close()
+		w.client, w.held, w.conn = nil, nil, nil
+	}
 }
 
 // clientSource reads through any client.

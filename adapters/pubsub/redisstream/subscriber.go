@@ -101,7 +101,7 @@ func (s *Subscriber) SubscribeInitialize(topic string) error {
 // Close stops all subscriptions and waits for them. It may be called often and concurrently; all calls return
 // the same. Reading stops within Config.Block. What no handler has begun is handed back to Redis at once, and
 // does not count as a delivery. Messages that handlers have may finish within CloseTimeout; then their contexts
-// end and they have one more second. Everything that was acked is acked in Redis before Close returns, everything
+// end and they have as long again, at most a second. Everything that was acked is acked in Redis before Close returns, everything
 // nacked is handed back; what has no outcome stays pending under the consumer's name, and is delivered again
 // when the name comes back or claim.min_idle has passed. If Redis is away, Close gives up 5 s later, and returns
 // an error of kind Unavailable that says how many acks are lost: those entries will be delivered again.

@@ -271,6 +271,7 @@ func TestCloseAcksWhatIsDoneAndHandsBackTheRest(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		xadd(t, client, "s", 60)
 		options := quick(client)
+		options.CloseTimeout = time.Second
 		subscriber, messages := subscribe(t, options, "s")
 		all := receiveAll(t, messages, 30)
 		require.Eventually(t, func() bool { return len(messages) == 30 }, patience, time.Millisecond)

@@ -32,6 +32,7 @@ type subscription struct {
 
 	// of the reader
 	entries source
+	name    string              // whose pending entries were taken
 	count   int                 // of the next read
 	resent  map[string]struct{} // entries in the window that Redis may deliver once more
 	claimAt time.Time
@@ -93,16 +94,17 @@ func (s *subscription) run(ctx context.Context) error {
 	stopReading()
 	undelivered := s.window.withdraw()
 	reader.Wait()
-	s.drain(time.Now().Add(s.CloseTimeout))
+	s.drain()
 	stopWork()
 	workers.Wait()
 	return s.cleanUp(undelivered)
 }
 
-// drain waits for the handlers until the deadline, and a second more once it has ended their contexts.
-func (s *subscription) drain(deadline time.Time) {
-	wait := func(until time.Time) bool {
-		timer := time.NewTimer(time.Until(until))
+// drain waits for the handlers for CloseTimeout, and as long again, at most a second, once it has ended their
+// contexts.
+func (s *subscription) drain() {
+	wait := func(most time.Duration) bool {
+		timer := time.NewTimer(most)
 		defer timer.Stop()
 		for s.window.inFlight() > 0 {
 			select {
@@ -113,11 +115,11 @@ func (s *subscription) drain(deadline time.Time) {
 		}
 		return true
 	}
-	if wait(deadline) {
+	if wait(s.CloseTimeout) {
 		return
 	}
 	s.window.cancel()
-	if !wait(time.Now().Add(time.Second)) {
+	if !wait(min(time.Second, s.CloseTimeout)) {
 		s.log.Warn("messages are left without an outcome; they will be delivered again", "messages", s.window.inFlight())
 	}
 }

@@ -131,9 +131,9 @@ func (w *window) park(suspects ...*item) {
 func (w *window) head() (*item, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	due := w.nextDue
-	if w.solo || w.stopped {
-		due = time.Time{}
+	var due time.Time
+	if len(w.waiting) > 0 && !w.solo && !w.stopped {
+		due = w.nextDue
 	}
 	if len(w.flying) == 0 {
 		return nil, due

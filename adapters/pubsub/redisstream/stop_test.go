@@ -1,0 +1,193 @@
+package redisstream
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"leat/handlers/delivery"
+)
+
+// TestStopsInTheMiddleNeitherLoseNorRepeat stops a router again and again while it works, and counts.
+func TestStopsInTheMiddleNeitherLoseNorRepeat(t *testing.T) {
+	onBoth(t, func(t *testing.T, client *redis.Client) {
+		const n = 3000
+		ids := xadd(t, client, "s", n)
+		var mu sync.Mutex
+		handled := make(map[string]int)
+		for len(handled) < n {
+			options := quick(client)
+			options.CloseTimeout = patience
+			subscriber, err := NewSubscriber(options)
+			require.NoError(t, err)
+			router, err := message.NewRouter(message.RouterConfig{CloseTimeout: patience}, watermill.NopLogger{})
+			require.NoError(t, err)
+			enough := make(chan struct{})
+			var count atomic.Int64
+			router.AddConsumerHandler("count", "s", subscriber, func(msg *message.Message) error {
+				if count.Add(1)%10 == 0 {
+					time.Sleep(time.Millisecond) // some handlers are at work when the stop comes
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				handled[msg.Metadata[delivery.KeyPosition]]++
+				if len(handled) == n || count.Load() == 700 {
+					close(enough)
+				}
+				return msg.Context().Err()
+			})
+			ran := make(chan struct{})
+			go func() { defer close(ran); _ = router.Run(context.Background()) }()
+			<-enough
+			require.NoError(t, router.Close())
+			<-ran
+		}
+		require.Empty(t, pending(t, client, "s"))
+		for _, id := range ids {
+			require.Equal(t, 1, handled[id])
+		}
+	})
+}
+
+// cutter is a way to Redis that breaks off in the middle of large replies, the first few times.
+type cutter struct {
+	listener net.Listener
+	cuts     atomic.Int64
+	done     sync.WaitGroup
+}
+
+func startCutter(t *testing.T, to string, cuts, after int) *cutter {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	c := &cutter{listener: listener}
+	c.cuts.Store(int64(cuts))
+	c.done.Go(func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			c.done.Go(func() { _, _ = io.Copy(server, from); _ = server.Close() })
+			c.done.Go(func() {
+				defer func() { _ = from.Close(); _ = server.Close() }()
+				for n, buf := 0, make([]byte, 1024); ; {
+					m, err := server.Read(buf)
+					if n += m; err != nil || n > after && c.cuts.Add(-1) >= 0 {
+						return
+					}
+					if _, err := from.Write(buf[:m]); err != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { _ = listener.Close(); c.done.Wait() })
+	return c
+}
+
+func TestRepliesThatBreakOffLoseNothing(t *testing.T) {
+	server := startRedis(t)
+	direct := connect(t, server.addr)
+	const n = 500
+	ids := xadd(t, direct, "s", n)
+	cutter := startCutter(t, server.addr, 5, 3000)
+	options := quick(direct)
+	options.InFlight, options.Count = n, 100
+	options.ReadClient = nil
+	through := connect(t, cutter.listener.Addr().String())
+	options.Client = through
+	_, messages := subscribe(t, options, "s")
+	seen := make(map[string]bool)
+	for range n {
+		msg := receive(t, messages)
+		id := msg.Metadata[delivery.KeyPosition]
+		require.False(t, seen[id], "delivered twice at a time")
+		seen[id] = true
+	}
+	require.Len(t, seen, len(ids))
+	require.Negative(t, cutter.cuts.Load(), "nothing was cut")
+}
+
+func TestLostReplyIsHandedBackAtTheStop(t *testing.T) {
+	server := startRedis(t)
+	direct := connect(t, server.addr)
+	cutter := startCutter(t, server.addr, 1_000_000, 3000)
+	options := quick(direct)
+	// Only reads go through the cutter.
+	options.ReadClient = func() redis.UniversalClient {
+		return redis.NewClient(&redis.Options{Addr: cutter.listener.Addr().String(), MaxRetries: -1})
+	}
+	options.InFlight, options.Count = 500, 500
+	gate := make(fakeGate, 1)
+	options.Gate = gate
+	subscriber, messages := subscribe(t, options, "s")
+	xadd(t, direct, "s", 200)
+	gate <- struct{}{}
+	require.Eventually(t, func() bool { return len(pending(t, direct, "s")) == 200 }, patience, time.Millisecond)
+	require.NoError(t, subscriber.Close())
+	_, open := <-messages
+	require.False(t, open)
+	for _, p := range pending(t, direct, "s") {
+		require.Zero(t, p.RetryCount)
+		require.Greater(t, p.Idle, time.Hour)
+	}
+}
+
+func TestRetryBacksOffAndLogsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		o := outage{log: slog.New(slog.NewTextHandler(log, nil))}
+		began := time.Now()
+		calls := 0
+		require.NoError(t, o.retry(t.Context(), "read", func() error {
+			if calls++; calls <= 20 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}))
+		require.Greater(t, time.Since(began), 30*time.Second)
+		require.Less(t, time.Since(began), 2*time.Minute)
+		require.Equal(t, 1, log.count("does not serve"))
+		require.Equal(t, 1, log.count("serves the stream again"))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorIs(t, o.retry(ctx, "read", func() error { return io.EOF }), io.EOF)
+		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+	})
+}
+
+func TestRoomWaitsOnlyAMomentForMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &subscription{Options: &Options{Config: Config{InFlight: 100, Block: time.Second}}, window: newWindow(100, Nack{})}
+		require.Equal(t, 100, s.room(t.Context(), 500))
+		began := time.Now()
+		require.Zero(t, s.room(t.Context(), 10), "full")
+		require.Equal(t, time.Second, time.Since(began))
+		began = time.Now()
+		s.window.release(3)
+		require.Equal(t, 3, s.room(t.Context(), 50))
+		require.Equal(t, fillWait, time.Since(began))
+		began = time.Now()
+		go func() { time.Sleep(time.Millisecond); s.window.release(30) }()
+		require.Equal(t, 30, s.room(t.Context(), 50))
+		require.Equal(t, time.Millisecond, time.Since(began))
+	})
+}
