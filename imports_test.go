@@ -18,7 +18,7 @@ import (
 type rule struct {
 	of      string   // the folder, with all below it; in "handlers/*" the star stands for one name, which "*" in leat repeats
 	leat    []string // folders of this module, with all below them, or after "=" without
-	outside []string // modules of others; nil means any but drivers and fx
+	others  []string // modules of others; nil means any but drivers and fx
 	drivers bool     // drivers too
 	fx      bool     // fx too
 	why     string
@@ -29,14 +29,16 @@ var rules = []rule{
 	{of: "app", leat: []string{""}, drivers: true, fx: true},
 	{of: "bench", leat: []string{""}, drivers: true},
 	{of: "tools", leat: []string{""}, drivers: true},
+	{of: "e2e", leat: []string{"adapters", "handlers"}, drivers: true,
+		why: "it meets the program as its users do, from outside"},
 	{of: "config", leat: []string{"adapters", "handlers", "middleware"},
 		why: "config composes the Config types of the packages, and only app knows how they are put together"},
 
-	{of: "handlers/fault", outside: []string{},
+	{of: "handlers/fault", others: []string{},
 		why: "every package speaks of errors in its words, so it depends on nothing"},
-	{of: "handlers/delivery", outside: []string{"github.com/ThreeDotsLabs/watermill/message"},
+	{of: "handlers/delivery", others: []string{"github.com/ThreeDotsLabs/watermill/message"},
 		why: "subscribers, middleware and handlers agree on it, so it depends on messages alone"},
-	{of: "handlers/batch", leat: []string{"handlers/fault", "handlers/delivery"}, outside: []string{"github.com/ThreeDotsLabs/watermill/message"},
+	{of: "handlers/batch", leat: []string{"handlers/fault", "handlers/delivery"}, others: []string{"github.com/ThreeDotsLabs/watermill/message"},
 		why: "the engine runs every pipeline and knows none"},
 	{of: "handlers/*", leat: []string{"handlers/batch", "handlers/fault", "handlers/delivery"},
 		why: "a pipeline owns ports that adapters implement, and stands beside other pipelines, not on them"},
@@ -49,7 +51,7 @@ var rules = []rule{
 	{of: "adapters/*", leat: []string{"handlers"}, drivers: true,
 		why: "an adapter implements ports of the handlers, and can be left out without the others"},
 
-	{of: "", leat: []string{"app"}, outside: []string{},
+	{of: "", leat: []string{"app"}, others: []string{},
 		why: "main is signals and an exit code; the program is in app"},
 }
 
@@ -58,6 +60,9 @@ var drivers = []string{
 	"github.com/redis", "go.mongodb.org", "github.com/jackc", "modernc.org/sqlite", "github.com/alicebob/miniredis", "database/sql",
 	"github.com/ThreeDotsLabs/watermill-", "github.com/nats-io", "github.com/twmb", "github.com/IBM/sarama", "github.com/rabbitmq", "github.com/openai",
 }
+
+// outside are folders that use the program, and that no part of it uses.
+var outside = []string{"bench", "e2e", "tools"}
 
 // forTests are what any test may import.
 var forTests = []string{"github.com/stretchr/testify", "go.uber.org/goleak"}
@@ -152,16 +157,16 @@ func ruleOf(folder string) (found rule, name string) {
 			return rule, name
 		}
 	}
-	return rule{of: folder, outside: []string{}, why: "no rule says what this folder is; add one to imports_test.go"}, ""
+	return rule{of: folder, others: []string{}, why: "no rule says what this folder is; add one to imports_test.go"}, ""
 }
 
 func (r rule) judgeLocal(folder, local, name string) string {
 	own := path.Clean(strings.Replace(r.of, "*", name, 1))
 	switch {
-	case folder != "" && under(local, own), under(local, r.leat...) && !under(local, "bench", "tools"), slices.Contains(r.leat, "="+local):
+	case folder != "" && under(local, own), under(local, r.leat...) && !under(local, outside...), slices.Contains(r.leat, "="+local):
 		return ""
-	case under(local, "bench", "tools"):
-		return "bench and tools stand outside of the program"
+	case under(local, outside...):
+		return local + " stands outside of the program"
 	case under(local, "config"):
 		return "only app imports config"
 	case len(r.leat) == 0:
@@ -181,11 +186,11 @@ func (r rule) judgeOutside(imported string) string {
 		if !r.drivers {
 			return "drivers are for adapters"
 		}
-	case r.outside == nil, !strings.Contains(first, "."), under(imported, r.outside...):
-	case len(r.outside) == 0:
+	case r.others == nil, !strings.Contains(first, "."), under(imported, r.others...):
+	case len(r.others) == 0:
 		return r.of + " may import the standard library only"
 	default:
-		return fmt.Sprintf("%s may import only %s beside the standard library", r.of, strings.Join(r.outside, ", "))
+		return fmt.Sprintf("%s may import only %s beside the standard library", r.of, strings.Join(r.others, ", "))
 	}
 	return ""
 }
@@ -256,6 +261,8 @@ func TestImportRules(t *testing.T) {
 		{folder: "adapters/pubsub/redisstream", imported: "leat/adapters/pubsub/nats", says: "a broker can be swapped"},
 		{folder: "adapters/pubsub/redisstream", imported: "leat/adapters/redis", says: "a broker can be swapped"},
 		{folder: "bench", imported: "leat/app"},
+		{folder: "e2e", imported: "leat/adapters/sqldb/sqldbtest"},
+		{folder: "e2e", imported: "leat/app", says: "it meets the program as its users do"},
 		{folder: "bench", imported: "leat/bench/load"},
 		{folder: "bench", imported: "go.uber.org/fx", says: "only app imports fx"},
 		{folder: "elsewhere", imported: "leat/app", says: "no rule says what this folder is"},

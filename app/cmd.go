@@ -63,6 +63,8 @@ aggregate), and keeps records in a store and live rankings in Redis. Nothing is 
 
 Every key of the configuration is also a flag (--broker.kind redisstream) and an environment variable
 (LEAT_BROKER_KIND=redisstream); "leat config print" shows all of them.`,
+		Args:          args(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -29,14 +30,14 @@ and acked within shutdown.timeout. A second signal ends it at once. SIGHUP reads
 With --embedded it needs nothing else: a Redis that redis-cli can reach (embedded.redis_addr) and a SQLite file (below
 --data-dir) run inside the process. That is for trying out and for single machines: the stream lives in memory, and
 what is in it and not yet recorded is gone when the process ends. Boards are rebuilt from the records at start.`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, rest []string) error {
 			cfg, _, err := load(cmd)
 			if err != nil {
 				return err
 			}
-			if rate < 0 {
-				return usagef("--sample %v: events per second cannot be negative", rate)
+			if rate, err = sampleRate(rate, cmd.Flags().Changed("sample"), rest); err != nil {
+				return err
 			}
 			return run(cmd, cfg, running{embedded: embedded, live: live || embedded, rate: rate})
 		},
@@ -46,6 +47,21 @@ what is in it and not yet recorded is gone when the process ends. Boards are reb
 	cmd.Flags().Float64Var(&rate, "sample", 0, "feed this many events of made-up users per second (50 without a number)")
 	cmd.Flags().Lookup("sample").NoOptDefVal = "50"
 	return cmd
+}
+
+// sampleRate reads the rate of --sample 200, which a flag that may stand alone leaves behind as an argument.
+func sampleRate(rate float64, sampling bool, rest []string) (float64, error) {
+	if len(rest) == 1 {
+		given, err := strconv.ParseFloat(rest[0], 64)
+		if !sampling || err != nil {
+			return 0, usagef("unexpected argument %q\nSee 'leat run --help'.", rest[0])
+		}
+		rate = given
+	}
+	if !(rate >= 0 && rate <= 1e6) {
+		return 0, usagef("--sample %v: a rate is between 0 and 1000000 events per second", rate)
+	}
+	return rate, nil
 }
 
 type running struct {

@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 )
 
-// binary is leat, built for these tests.
-var binary string
+// program is the path of leat, built for these tests.
+var program string
 
 func TestMain(m *testing.M) {
 	os.Exit(withBinary(m))
@@ -28,14 +29,15 @@ func withBinary(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "leat")
+	program = filepath.Join(dir, "leat")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if output, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "leat").CombinedOutput(); err != nil {
+	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "leat").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build leat: %v\n%s", err, output)
 		return 1
 	}
 	cancel()
+	redis.SetLogger(silence{})
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

@@ -54,7 +54,7 @@ func (o *output) tail(n int) string {
 
 // command returns a leat that sees nothing of the environment of the tests but what is given.
 func command(t testing.TB, env []string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir}, env...)
 	return cmd

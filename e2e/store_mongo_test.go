@@ -24,7 +24,9 @@ func connectMongo(t testing.TB, uri, name string) *mongoStore {
 	return &mongoStore{db: client.Database(name), uri: uri, name: name}
 }
 
-func (s *mongoStore) env() []string { return []string{"MONGO_URI=" + s.uri, "MONGO_DATABASE=" + s.name} }
+func (s *mongoStore) env() []string {
+	return []string{"MONGO_URI=" + s.uri, "MONGO_DATABASE=" + s.name}
+}
 
 // all reads a collection.
 func all[T any](t testing.TB, s *mongoStore, collection string) []T {

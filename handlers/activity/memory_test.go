@@ -196,13 +196,18 @@ func (w *world) RaiseFloor(ctx context.Context, source string, floor delivery.Po
 
 func (w *world) Top(_ context.Context, board activity.BoardKey, n int) ([]activity.Standing, error) {
 	var standings []activity.Standing
-	for user := range w.scores[board] {
-		standing, _, _ := w.Rank(context.Background(), board, user)
-		standings = append(standings, standing)
+	for user, score := range w.scores[board] {
+		standings = append(standings, activity.Standing{User: user, Seconds: math.Round(score*1000) / 1000})
 	}
 	slices.SortFunc(standings, func(a, b activity.Standing) int {
-		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.User, b.User))
+		return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.User, b.User))
 	})
+	for n := range standings {
+		standings[n].Rank = int64(n + 1)
+		if n > 0 && standings[n].Seconds == standings[n-1].Seconds {
+			standings[n].Rank = standings[n-1].Rank
+		}
+	}
 	return standings[:max(0, min(n, len(standings)))], nil
 }
 

@@ -193,6 +193,29 @@ func TestFollowersOfFollowers(t *testing.T) {
 	}
 }
 
+// A follower of followers that all fail for reasons of their own runs in the end: nobody else did its work.
+func TestFollowerOfFollowersThatFail(t *testing.T) {
+	journal := &journal{}
+	linked := false
+	failures := together(t, nil, numbers(3), stage{"link", func(_ context.Context, items []*Item[string]) error {
+		if !linked {
+			items[2].Follow(items[1])
+			items[1].Follow(items[0])
+		}
+		linked = true
+		return nil
+	}}, stage{"refuse", func(_ context.Context, items []*Item[string]) error {
+		for _, item := range items {
+			if item.Value < "2" {
+				item.Fail(fault.Invalidf("refused", "no"))
+			}
+		}
+		return nil
+	}}, journal)
+	require.Len(t, failures, 2)
+	require.Equal(t, [][]string{{"2"}}, journal.seen())
+}
+
 // What stages note about a message goes into its error, the later note before the earlier one.
 func TestNotes(t *testing.T) {
 	failures := together(t, nil, numbers(2), stage{"persist", func(_ context.Context, items []*Item[string]) error {

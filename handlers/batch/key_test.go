@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,6 +37,25 @@ func TestKeyedItems(t *testing.T) {
 		close(gate)
 		require.Empty(t, done.failures())
 		require.Equal(t, [][]string{{"a:1"}, {"b:1"}, {"c:1"}, {"a:2", "a:3"}}, journal.seen())
+	})
+}
+
+// A message that takes long to decode is not overtaken by the next one of its key.
+func TestKeyedItemsAreNotOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal := &journal{}
+		engine := New(Policy[string]{Config: Config{Size: 5, Workers: 2}, Key: keyOf}, func(msg *message.Message) (string, error) {
+			if text := string(msg.Payload); text != "a:1" {
+				return text, nil
+			}
+			time.Sleep(time.Second)
+			return "a:1", nil
+		}, journal)
+		engine.Start()
+		done := submit(engine, "a:1", "a:2")
+		require.Empty(t, done.failures())
+		require.NoError(t, engine.Close(t.Context()))
+		require.Equal(t, [][]string{{"a:1"}, {"a:2"}}, journal.seen())
 	})
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Metadata keys that a subscriber sets. A producer's own values under these keys are overwritten.
+// Metadata keys that a subscriber sets. A producer's own values under these keys are overwritten, or removed where the
+// subscriber has nothing to say: a dead letter that is published again comes with those of its last delivery.
 const (
 	// KeySource names the topic and, where there is one, the partition that a position counts in.
 	KeySource = "leat_source"

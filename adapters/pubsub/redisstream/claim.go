@@ -3,6 +3,7 @@ package redisstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -108,7 +109,7 @@ func (s *subscription) take(ctx context.Context, ids []string) error {
 	if err == nil {
 		items, suspects, gone, err = s.taken(reply)
 	}
-	s.window.release(len(ids) - len(items) - len(suspects))
+	s.window.settle(len(ids), slices.Concat(items, suspects)...)
 	if err != nil {
 		s.unseen = true
 		return err

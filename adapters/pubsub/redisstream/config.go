@@ -14,7 +14,7 @@ import (
 // Config is what an operator may set, under broker.redisstream.
 type Config struct {
 	Consumer      string        `config:"consumer" default:"" doc:"consumer name within the group; empty means the host name; a suffix (-2, -3 …) is added while another live process holds the name"`
-	InFlight      int           `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"entries of one subscription that may be without a confirmed outcome at a time"`
+	InFlight      int           `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"entries of one subscription that may be without a confirmed outcome at a time; fewer if their payloads exceed 64 MiB"`
 	Count         int           `config:"count" default:"500" min:"1" max:"10000" doc:"most entries that one read asks for"`
 	Block         time.Duration `config:"block" default:"1s" min:"1ms" max:"2s" doc:"how long a read waits for new entries; a stop waits for it"`
 	Claim         Claim         `config:"claim"`

@@ -21,8 +21,8 @@
 // Each entry is delivered at least once, and is acked in Redis after its message was acked. Entries are
 // delivered in the order of the stream, except for nacked, claimed and suspect ones; handlers run concurrently.
 //
-// At most Config.InFlight entries of a subscription have no confirmed outcome. When handlers are slow, reading
-// is slow; nothing else is buffered.
+// At most Config.InFlight entries of a subscription, and about 64 MiB of payload, have no confirmed outcome.
+// When handlers are slow, reading is slow; nothing else is buffered.
 //
 // A nacked entry comes again after Nack.Delay, doubled with each nack. It holds nobody up, keeps its place in
 // the window, and its delivery count does not grow.

@@ -98,7 +98,7 @@ func (s *subscription) extend(ctx context.Context) error {
 	began := time.Now()
 	consumer := s.lease.consumer()
 	var ids []string
-	s.window.all(func(it *item) {
+	s.window.unfinished(func(it *item) {
 		if !it.lost && began.Sub(it.extended) >= s.Claim.MinIdle/4 {
 			ids = append(ids, it.id)
 		}
@@ -132,7 +132,7 @@ func (s *subscription) extended(ids, lost []string, at time.Time) {
 		was[id] = false
 	}
 	n := 0
-	s.window.all(func(it *item) {
+	s.window.unfinished(func(it *item) {
 		ours, asked := was[it.id]
 		if asked && ours {
 			it.extended = at
@@ -152,11 +152,14 @@ func (s *subscription) extended(ids, lost []string, at time.Time) {
 func (w *window) dropLost() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := len(w.waiting) + len(w.suspects)
-	lost := func(it *item) bool { return it.lost }
-	w.waiting = slices.DeleteFunc(w.waiting, lost)
-	w.suspects = slices.DeleteFunc(w.suspects, lost)
-	w.used -= before - len(w.waiting) - len(w.suspects)
+	drop := func(it *item) bool {
+		if it.lost {
+			w.free(it)
+		}
+		return it.lost
+	}
+	w.waiting = slices.DeleteFunc(w.waiting, drop)
+	w.suspects = slices.DeleteFunc(w.suspects, drop)
 	signal(w.freed)
 }
 

@@ -133,7 +133,7 @@ func (s *subscription) fetch(ctx context.Context, n int) error {
 		}
 		items, chunk = append(items, s.fill(&chunk[0], string(e.id), e.values, 1, now)), chunk[1:]
 	})
-	s.window.release(n - len(items))
+	s.window.settle(n, items...)
 	if err != nil {
 		if _, replied := errors.AsType[redis.Error](err); !replied {
 			s.unseen, s.replyLost = true, true

@@ -67,7 +67,8 @@ func newWire(shared *redis.Client) *wire {
 	w.options.Protocol = 2 // nothing comes unasked
 	w.options.PushNotificationProcessor = nil
 	w.options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	w.options.MaxRetries, w.options.PoolSize, w.options.MaxConcurrentDials = -1, 1, 0
+	w.options.MaxRetries, w.options.DialerRetries = -1, 1 // the subscription retries
+	w.options.PoolSize, w.options.MaxConcurrentDials = 1, 0
 	w.options.MinIdleConns, w.options.MaxIdleConns, w.options.MaxActiveConns = 0, 0, 0
 	return w
 }

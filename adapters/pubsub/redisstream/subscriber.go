@@ -34,6 +34,9 @@ var (
 	_ pubsub.LagReader             = (*Subscriber)(nil)
 )
 
+// Capabilities is what streams can do: every message has a position, and may be held for as long as need be.
+var Capabilities = pubsub.Capabilities{Positions: true}
+
 var errClosed = &fault.Error{Kind: fault.Canceled, Code: "closed", Err: errors.New("redisstream: the subscriber is closed")}
 
 // NewSubscriber checks the options. It does not speak to Redis. Errors are of kind Invalid.
@@ -99,12 +102,16 @@ func (s *Subscriber) SubscribeInitialize(topic string) error {
 }
 
 // Close stops all subscriptions and waits for them. It may be called often and concurrently; all calls return
-// the same. Reading stops within Config.Block. What no handler has begun is handed back to Redis at once, and
-// does not count as a delivery. Messages that handlers have may finish within CloseTimeout; then their contexts
-// end and they have as long again, at most a second. Everything that was acked is acked in Redis before Close returns, everything
-// nacked is handed back; what has no outcome stays pending under the consumer's name, and is delivered again
-// when the name comes back or claim.min_idle has passed. If Redis is away, Close gives up 5 s later, and returns
-// an error of kind Unavailable that says how many acks are lost: those entries will be delivered again.
+// the same.
+//
+// Reading stops within Config.Block, or 5 s later if the server hangs. What no handler has received is handed
+// back to Redis, and does not count as a delivery. Messages that handlers have may finish within CloseTimeout;
+// then their contexts end, and they have as long again, at most a second. Everything that was acked is acked in
+// Redis before Close returns, and everything that was nacked is handed back. What has no outcome stays pending
+// under the consumer's name, and is delivered again when the name comes back or claim.min_idle has passed.
+//
+// If Redis is away, Close gives up after 5 s more, and returns an error of kind Unavailable that says how many
+// acks are lost: those entries will be delivered again.
 func (s *Subscriber) Close() error {
 	s.mu.Lock()
 	first := !s.stopped

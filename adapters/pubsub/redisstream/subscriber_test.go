@@ -202,22 +202,23 @@ func TestOwnPendingEntriesComeFirst(t *testing.T) {
 }
 
 func TestClaimsWhatOthersLeftIdle(t *testing.T) {
-	client := connect(t, startRedis(t).addr)
-	ids := xadd(t, client, "s", 120)
-	claimed(t, client, "s", "dead", 2)
-	options := quick(client)
-	options.Claim.MinIdle = 400 * time.Millisecond
-	events := &counter{}
-	options.Observe = events.observe
-	_, messages := subscribe(t, options, "s")
-	none(t, messages, 100*time.Millisecond)
-	for _, id := range ids {
-		msg := receive(t, messages)
-		require.Equal(t, id, msg.Metadata[delivery.KeyPosition])
-		require.Equal(t, "3", msg.Metadata[delivery.KeyDeliveries])
-		msg.Ack()
-	}
-	require.Equal(t, 120, events.of(EventClaimed))
+	onBoth(t, func(t *testing.T, client *redis.Client) {
+		ids := xadd(t, client, "s", 120)
+		claimed(t, client, "s", "dead", 2)
+		options := quick(client)
+		options.Claim.MinIdle = 400 * time.Millisecond
+		events := &counter{}
+		options.Observe = events.observe
+		_, messages := subscribe(t, options, "s")
+		none(t, messages, 100*time.Millisecond)
+		for _, id := range ids {
+			msg := receive(t, messages)
+			require.Equal(t, id, msg.Metadata[delivery.KeyPosition])
+			require.Equal(t, "3", msg.Metadata[delivery.KeyDeliveries])
+			msg.Ack()
+		}
+		require.Equal(t, 120, events.of(EventClaimed))
+	})
 }
 
 func TestTrimmedPendingEntriesAreAckedAndCounted(t *testing.T) {
@@ -241,30 +242,31 @@ func TestTrimmedPendingEntriesAreAckedAndCounted(t *testing.T) {
 }
 
 func TestHeartbeatKeepsSlowWorkAndForgetsLostWork(t *testing.T) {
-	client := connect(t, startRedis(t).addr)
-	ids := xadd(t, client, "s", 2)
-	events := &counter{}
-	options := quick(client)
-	options.Claim.MinIdle = 300 * time.Millisecond
-	options.Observe = events.observe
-	_, messages := subscribe(t, options, "s")
-	all := receiveAll(t, messages, 2)
-	options.Consumer = "c2"
-	_, others := subscribe(t, options, "s")
-	none(t, others, time.Second)
-	for _, p := range pending(t, client, "s") {
-		require.Equal(t, "c1", p.Consumer)
-		require.EqualValues(t, 1, p.RetryCount, "a heartbeat is no delivery")
-	}
-	// Another consumer takes the first: the zombie must not take it back, and its ack does no harm.
-	require.NoError(t, client.XClaimJustID(context.Background(), &redis.XClaimArgs{Stream: "s", Group: "g", Consumer: "thief", Messages: ids[:1]}).Err())
-	require.Eventually(t, func() bool { return events.of(EventLost) == 1 }, patience, 10*time.Millisecond)
-	owner := pending(t, client, "s")[0]
-	require.Equal(t, ids[0], owner.ID)
-	require.NotEqual(t, "c1", owner.Consumer)
-	all[0].Ack()
-	all[1].Ack()
-	require.Eventually(t, func() bool { return len(pending(t, client, "s")) == 0 }, patience, 10*time.Millisecond)
+	onBoth(t, func(t *testing.T, client *redis.Client) {
+		ids := xadd(t, client, "s", 2)
+		events := &counter{}
+		options := quick(client)
+		options.Claim.MinIdle = 300 * time.Millisecond
+		options.Observe = events.observe
+		_, messages := subscribe(t, options, "s")
+		all := receiveAll(t, messages, 2)
+		options.Consumer = "c2"
+		_, others := subscribe(t, options, "s")
+		none(t, others, time.Second)
+		for _, p := range pending(t, client, "s") {
+			require.Equal(t, "c1", p.Consumer)
+			require.EqualValues(t, 1, p.RetryCount, "a heartbeat is no delivery")
+		}
+		// Another consumer takes the first: the zombie must not take it back, and its ack does no harm.
+		require.NoError(t, client.XClaimJustID(context.Background(), &redis.XClaimArgs{Stream: "s", Group: "g", Consumer: "thief", Messages: ids[:1]}).Err())
+		require.Eventually(t, func() bool { return events.of(EventLost) == 1 }, patience, 10*time.Millisecond)
+		owner := pending(t, client, "s")[0]
+		require.Equal(t, ids[0], owner.ID)
+		require.NotEqual(t, "c1", owner.Consumer)
+		all[0].Ack()
+		all[1].Ack()
+		require.Eventually(t, func() bool { return len(pending(t, client, "s")) == 0 }, patience, 10*time.Millisecond)
+	})
 }
 
 func TestCloseAcksWhatIsDoneAndHandsBackTheRest(t *testing.T) {

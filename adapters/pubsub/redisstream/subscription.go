@@ -131,7 +131,8 @@ func (s *subscription) cleanUp(undelivered []*item) error {
 	if s.entries != nil {
 		s.entries.close()
 	}
-	s.window.sweep(time.Now())
+	nacked, _ := s.window.sweep(time.Now())
+	s.observe(EventNacked, nacked)
 	err := s.outage.retry(ctx, "ack", func() error { return s.flush(ctx) })
 	if acked, _ := s.window.outcomes(); len(acked) > 0 {
 		s.log.Error("acks are lost; their entries will be delivered again", "entries", len(acked), "error", err)

@@ -1,7 +1,6 @@
 package redisstream
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -26,7 +25,9 @@ type item struct {
 	resent     bool // Redis gave it to us once more: an XACK sent before does not count
 }
 
-// window holds the items of a subscription. Its size bounds all memory of the subscription: an item keeps its
+func (it *item) size() int { return len(it.payload) + len(it.metadata) }
+
+// window holds the items of a subscription. Its size, in items and in bytes, bounds all memory of the subscription: an item keeps its
 // slot while it is in flight, waits after a nack, or waits for its XACK.
 type window struct {
 	size  int
@@ -37,6 +38,7 @@ type window struct {
 
 	mu       sync.Mutex
 	used     int     // slots taken, reserved ones included
+	bytes    int     // of the items
 	flying   []*item // delivered, without an outcome, in the order of delivery
 	waiting  []*item // nacked
 	nextDue  time.Time
@@ -58,30 +60,50 @@ func signal(c chan struct{}) {
 	}
 }
 
+// windowBytes is how much payload a window holds before it counts as full; one more reply may come on top.
+const windowBytes = 64 << 20
+
 // reserve takes up to n free slots and returns how many.
 func (w *window) reserve(n int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.bytes >= windowBytes {
+		return 0
+	}
 	n = max(0, min(n, w.size-w.used))
 	w.used += n
 	return n
 }
 
-// release gives slots back.
-func (w *window) release(n int) {
+// settle fills reserved slots with items, and gives the others back.
+func (w *window) settle(reserved int, items ...*item) {
 	w.mu.Lock()
-	w.used -= n
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	w.used -= reserved - len(items)
+	for _, it := range items {
+		w.bytes += it.size()
+	}
 	signal(w.freed)
 }
 
+// free empties the slot of an item.
+func (w *window) free(it *item) {
+	w.used--
+	w.bytes -= it.size()
+}
+
 // deliver puts the messages of items into the channel, which has room for all items. When the window is
-// stopped it keeps the items instead.
+// stopped, or a suspect runs alone, it keeps the items instead.
 func (w *window) deliver(items ...*item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
 		w.suspects = append(w.suspects, items...)
+		return
+	}
+	if w.solo && !items[0].alone { // they were due when it began
+		w.waiting = append(w.waiting, items...)
+		w.nextDue = items[0].due
 		return
 	}
 	w.flying = append(w.flying, items...)
@@ -174,61 +196,6 @@ func (w *window) sweep(now time.Time) (nacked, finished int) {
 	return nacked, finished
 }
 
-// wait keeps a nacked item until it is due. One that another consumer has claimed is that one's business.
-func (w *window) wait(it *item, now time.Time) {
-	it.msg, it.ctx = nil, nil
-	if it.lost {
-		w.used--
-		return
-	}
-	if it.marked && !it.exhausted {
-		w.unmarked = append(w.unmarked, it)
-	}
-	it.nacks++
-	it.due = now.Add(nackDelay(w.nack, it.nacks, rand.Float64()))
-	if len(w.waiting) == 0 || it.due.Before(w.nextDue) {
-		w.nextDue = it.due
-	}
-	w.waiting = append(w.waiting, it)
-}
-
-// nackDelay doubles the delay with each nack up to the longest, and adds up to half of it by chance.
-func nackDelay(nack Nack, nacks int, chance float64) time.Duration {
-	delay := nack.MaxDelay
-	if shift := nacks - 1; shift < 30 && nack.Delay<<shift>>shift == nack.Delay {
-		delay = min(delay, nack.Delay<<shift)
-	}
-	return delay + time.Duration(chance*float64(delay)/2)
-}
-
-// due takes out the nacked items whose time has come; suspects among them wait for their turn alone.
-func (w *window) due(now time.Time) []*item {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.solo || w.stopped || len(w.waiting) == 0 || now.Before(w.nextDue) {
-		return nil
-	}
-	var due []*item
-	kept := w.waiting[:0]
-	w.nextDue = time.Time{}
-	for _, it := range w.waiting {
-		switch {
-		case !it.due.After(now) && it.alone:
-			w.suspects = append(w.suspects, it)
-		case !it.due.After(now):
-			due = append(due, it)
-		default:
-			kept = append(kept, it)
-			if w.nextDue.IsZero() || it.due.Before(w.nextDue) {
-				w.nextDue = it.due
-			}
-		}
-	}
-	clear(w.waiting[len(kept):])
-	w.waiting = kept
-	return due
-}
-
 // outcomes returns the items whose outcome Redis does not know yet.
 func (w *window) outcomes() (acked, unmarked []*item) {
 	w.mu.Lock()
@@ -247,9 +214,10 @@ func (w *window) confirm(acked, unmarked int) {
 	for i, it := range w.acked {
 		if i >= acked || it.resent {
 			left = append(left, it)
+		} else {
+			w.free(it)
 		}
 	}
-	w.used -= len(w.acked) - len(left)
 	w.acked = left
 	for _, it := range w.unmarked[:unmarked] {
 		it.marked = false
@@ -272,7 +240,18 @@ func (w *window) again(id string) (held bool) {
 func (w *window) all(visit func(*item)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, list := range [][]*item{w.flying, w.waiting, w.suspects, w.acked} {
+	w.visit(visit, w.flying, w.waiting, w.suspects, w.acked)
+}
+
+// unfinished calls visit with every item that is not acked, under the lock.
+func (w *window) unfinished(visit func(*item)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.visit(visit, w.flying, w.waiting, w.suspects)
+}
+
+func (w *window) visit(visit func(*item), lists ...[]*item) {
+	for _, list := range lists {
 		for _, it := range list {
 			visit(it)
 		}

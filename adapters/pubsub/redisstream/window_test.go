@@ -49,7 +49,7 @@ func TestSweepFindsOutcomesBehindAStuckHead(t *testing.T) {
 	}
 
 	require.Equal(t, 6, w.reserve(10), "acked items keep their slots until Redis has confirmed")
-	w.release(6)
+	w.settle(6)
 	w.confirm(2, 0)
 	require.Equal(t, 8, w.reserve(10), "a nacked item keeps its slot")
 	require.Empty(t, w.due(now.Add(time.Second-1)))
@@ -121,4 +121,66 @@ func TestKeysShareTheSlotOfTheStream(t *testing.T) {
 	require.False(t, taggable("{}s"))
 	require.True(t, taggable("x{a}b"))
 	require.True(t, taggable("s{"))
+}
+
+func TestNothingIsDeliveredBesideASuspect(t *testing.T) {
+	w := newWindow(10, Nack{Delay: time.Second, MaxDelay: time.Minute})
+	suspect, nacked := flyingItem("1"), flyingItem("2")
+	suspect.alone = true
+	w.deliver(nacked)
+	nacked.msg.Nack()
+	now := time.Unix(1000, 0)
+	w.sweep(now)
+	now = now.Add(time.Minute)
+	due := w.due(now)
+	require.Equal(t, []string{"2"}, idsOf(due))
+
+	w.park(suspect)
+	require.True(t, w.beginSolo())
+	require.Same(t, suspect, w.nextSuspect())
+	w.deliver(due...) // taken before the run began
+	require.Zero(t, w.inFlight())
+	w.deliver(suspect)
+	require.Equal(t, 1, w.inFlight())
+	require.Empty(t, w.due(now))
+	suspect.msg.Ack()
+	w.sweep(now)
+	w.endSolo()
+	require.Equal(t, []string{"2"}, idsOf(w.due(now)))
+	require.False(t, w.beginSolo())
+}
+
+func TestAckOfAnEntryThatCameOnceMoreIsRepeated(t *testing.T) {
+	w := newWindow(10, Nack{Delay: time.Second})
+	it := flyingItem("1")
+	w.reserve(1)
+	w.deliver(it)
+	it.msg.Ack()
+	w.sweep(time.Now())
+	acked, _ := w.outcomes()
+	require.Len(t, acked, 1)
+	require.True(t, w.again("1"), "read again while the XACK is under way")
+	w.confirm(1, 0)
+	acked, _ = w.outcomes()
+	require.Len(t, acked, 1, "the XACK may have come before the read")
+	w.confirm(1, 0)
+	acked, _ = w.outcomes()
+	require.Empty(t, acked)
+	require.False(t, w.again("1"))
+	require.Equal(t, 10, w.reserve(100))
+}
+
+func TestWindowIsBoundedInBytes(t *testing.T) {
+	w := newWindow(10, Nack{Delay: time.Second})
+	large, small := flyingItem("1"), flyingItem("2")
+	large.payload = make([]byte, windowBytes)
+	require.Equal(t, 5, w.reserve(5))
+	w.settle(5, large, small)
+	w.deliver(large, small)
+	require.Zero(t, w.reserve(1))
+	large.msg.Ack()
+	w.sweep(time.Now())
+	require.Zero(t, w.reserve(1), "until Redis has confirmed")
+	w.confirm(1, 0)
+	require.Equal(t, 9, w.reserve(100))
 }

@@ -34,7 +34,10 @@ func top(t *testing.T, store Store, n int) []activity.Standing {
 	t.Helper()
 	standings, err := store.Top(timeout(t), total, n)
 	require.NoError(t, err)
+	users := map[string]bool{}
 	for _, want := range standings { // Rank and Top never contradict each other
+		require.False(t, users[want.User], "%s is listed twice", want.User)
+		users[want.User] = true
 		standing, ok, err := store.Rank(timeout(t), total, want.User)
 		require.NoError(t, err)
 		require.True(t, ok)
@@ -89,7 +92,7 @@ func halfMilliseconds(t *testing.T, store Store) {
 		scores[fmt.Sprintf("u%03d", n)] = 12 + float64(n)/2000
 	}
 	fill(t, store, scores)
-	for _, n := range []int{1, 2, 3, 199, 200, 400} {
+	for _, n := range []int{1, 2, 3, 200, 400} {
 		require.Len(t, top(t, store, n), n)
 	}
 }

@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	opened = `msg="breaker open`
+	closed = `msg="breaker closed`
+)
+
+// quickBreaker makes outages short.
+var quickBreaker = []string{"LEAT_PIPELINES_ACTIVITY_BREAKER_PROBE=200ms", "LEAT_REDIS_TIMEOUT=2s", "LEAT_STORE_SQL_TIMEOUT=2s"}
+
+// outage takes a dependency away under load until the breaker has opened, and gives it back: all is held, nothing goes to
+// the DLQ, and everything adds up.
+func outage(t *testing.T, w *world, take, giveBack func()) {
+	random := random(t)
+	all := newLoad(random).entries(20_000)
+	w.publish(all...)
+	worker := w.run(append(quickBreaker, smallBatches(0)...)...)
+	w.reads(5_000 + random.IntN(5_000))
+	take()
+	worker.logged(opened, 1, 30*time.Second)
+	giveBack()
+	worker.logged(closed, 1, 30*time.Second)
+	w.drained(90 * time.Second)
+	worker.terminate()
+	w.addsUp(all)
+	log := worker.log.String()
+	require.Equal(t, 1, strings.Count(log, opened), "one line when the breaker opens:\n%s", worker.log.tail(30))
+	require.Equal(t, 1, strings.Count(log, closed), "one line when it closes:\n%s", worker.log.tail(30))
+	require.NotContains(t, log, "level=ERROR")
+	t.Logf("%d lines of log but dead letters", strings.Count(log, "\n")-strings.Count(log, "dead-lettered"))
+}
+
+// Redis is killed and comes back with what its append-only file holds.
+func TestRedisOutage(t *testing.T) {
+	w := newWorld(t, openSQLite(t))
+	w.redis.kill()
+	w.redis.args = []string{"--appendfsync", "always"} // or what it answered could be lost
+	w.redis.start(t)
+	outage(t, w, w.redis.kill, func() { w.redis.start(t) })
+}
+
+// The connections to PostgreSQL are cut and refused.
+func TestStoreOutage(t *testing.T) {
+	db := openPostgres(t)
+	store := behind(t, db)
+	outage(t, newWorld(t, db), func() { store.set(true) }, func() { store.set(false) })
+}
+
+// PostgreSQL takes connections and does not answer.
+func TestStoreHangs(t *testing.T) {
+	db := openPostgres(t)
+	store := behind(t, db)
+	outage(t, newWorld(t, db), store.freeze, store.thaw)
+}
