@@ -107,11 +107,14 @@ func waitFor(ctx context.Context, logger *slog.Logger, what string, timeout time
 	}
 }
 
-// brokerFactory opens the configured broker for one consumer group.
-type brokerFactory func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error)
+// brokerFactory opens the configured broker, one for each consumer group.
+type brokerFactory struct {
+	capabilities pubsub.Capabilities
+	open         func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error)
+}
 
 func newBrokerFactory(cfg *config.Config, client goredis.UniversalClient, logger *slog.Logger) brokerFactory {
-	return func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error) {
+	open := func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error) {
 		subscriber, err := redisstream.NewSubscriber(redisstream.Options{
 			Config: cfg.Broker.RedisStream, Namespace: cfg.Broker.Namespace, Group: group,
 			Client: client, Gate: gate, Logger: logger,
@@ -124,9 +127,10 @@ func newBrokerFactory(cfg *config.Config, client goredis.UniversalClient, logger
 		publisher := newPublisher(cfg, client)
 		return pubsub.Broker{
 			Publisher: publisher, Flat: publisher, Subscriber: subscriber, Floors: subscriber, Lag: subscriber,
-			Capabilities: pubsub.Capabilities{Positions: true},
+			Capabilities: redisstream.Capabilities,
 		}, nil
 	}
+	return brokerFactory{capabilities: redisstream.Capabilities, open: open}
 }
 
 func newPublisher(cfg *config.Config, client goredis.UniversalClient) *redisstream.Publisher {

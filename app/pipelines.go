@@ -72,7 +72,7 @@ type maker struct {
 	fx.In
 
 	Config  *config.Config
-	Open    brokerFactory
+	Broker  brokerFactory
 	Store   store
 	Boards  *redis.Boards
 	Metrics *middleware.Metrics
@@ -85,11 +85,10 @@ type maker struct {
 func (m maker) frame(name string, cfg config.Pipeline) (*pipeline, error) {
 	p := &pipeline{name: name, config: cfg, metrics: m.Metrics.Pipeline(name)}
 	logger := m.Logger.With("pipeline", name)
-	capabilities := pubsub.Capabilities{} // Redis Streams hold a message for ever
-	p.breaker = middleware.NewBreaker(cfg.Breaker, capabilities.MaxHold, m.Drain.begun, logger, p.metrics.BreakerOpen)
+	p.breaker = middleware.NewBreaker(cfg.Breaker, m.Broker.capabilities.MaxHold, m.Drain.begun, logger, p.metrics.BreakerOpen)
 	p.observer = &observer{metrics: p.metrics, breaker: p.breaker}
 	events := m.Entries.events.MustCurryWith(prometheus.Labels{"pipeline": name})
-	broker, err := m.Open(cfg.Group, p.breaker, func(_, event string, n int) {
+	broker, err := m.Broker.open(cfg.Group, p.breaker, func(_, event string, n int) {
 		events.WithLabelValues(event).Add(float64(n))
 	})
 	if err != nil {

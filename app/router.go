@@ -88,7 +88,9 @@ func runRouter(lc fx.Lifecycle, cfg *config.Config, router *message.Router, pipe
 			engines, stop := context.WithTimeout(end, shareOut(cfg.Shutdown.Timeout).engine)
 			defer stop()
 			for _, p := range pipelines {
-				errs = append(errs, p.close(engines))
+				if err := p.close(engines); err != nil {
+					errs = append(errs, fmt.Errorf("pipeline %s: batches were canceled because shutdown.timeout (%s) ran out; their entries stay in the broker: %w", p.name, cfg.Shutdown.Timeout, err))
+				}
 				p.breaker.Close()
 			}
 			running.Wait()

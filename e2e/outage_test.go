@@ -11,10 +11,12 @@ import (
 const (
 	opened = `msg="breaker open`
 	closed = `msg="breaker closed`
+
+	batches = `leat_batch_size_messages_count{pipeline="activity"}`
 )
 
 // quickBreaker makes outages short.
-var quickBreaker = []string{"LEAT_PIPELINES_ACTIVITY_BREAKER_PROBE=200ms", "LEAT_REDIS_TIMEOUT=2s", "LEAT_STORE_SQL_TIMEOUT=2s"}
+var quickBreaker = []string{"LEAT_PIPELINES_ACTIVITY_BREAKER_PROBE=200ms", "LEAT_REDIS_TIMEOUT=2s", "LEAT_STORE_SQL_TIMEOUT=1s"}
 
 // outage takes a dependency away under load until the breaker has opened, and gives it back: all is held, nothing goes to
 // the DLQ, and everything adds up.
@@ -26,6 +28,8 @@ func outage(t *testing.T, w *world, take, giveBack func()) {
 	w.reads(5_000 + random.IntN(5_000))
 	take()
 	worker.logged(opened, 1, 30*time.Second)
+	probes := worker.metric(batches)
+	until(t, 30*time.Second, func() bool { return worker.metric(batches) >= probes+3 }, func() string { return "three probes fail" })
 	giveBack()
 	worker.logged(closed, 1, 30*time.Second)
 	w.drained(90 * time.Second)
@@ -59,4 +63,20 @@ func TestStoreHangs(t *testing.T) {
 	db := openPostgres(t)
 	store := behind(t, db)
 	outage(t, newWorld(t, db), store.freeze, store.thaw)
+}
+
+// Somebody deletes the group: it is created again, reads the whole stream once more, and nothing is recorded or counted
+// twice.
+func TestGroupDeleted(t *testing.T) {
+	random := random(t)
+	w := newWorld(t, openSQLite(t))
+	all := newLoad(random).entries(10_000)
+	w.publish(all...)
+	worker := w.run(smallBatches(0)...)
+	w.reads(5_000 + random.IntN(3_000))
+	require.NoError(t, w.redis.XGroupDestroy(t.Context(), topic, group).Err())
+	w.reads(len(all))
+	w.drained(60 * time.Second)
+	worker.terminate()
+	w.addsUp(all)
 }

@@ -112,6 +112,31 @@ func TestStoppedWhileTheStoreHangs(t *testing.T) {
 	}
 }
 
+// While Redis is away, acks cannot be told: the stop gives up within its time and says so, and the next worker finds out
+// that their events are counted.
+func TestStoppedWhileRedisIsAway(t *testing.T) {
+	w := newWorld(t, openSQLite(t))
+	w.redis.kill()
+	w.redis.args = []string{"--appendfsync", "always"}
+	w.redis.start(t)
+	all := newLoad(random(t)).entries(10_000)
+	w.publish(all...)
+	worker := w.run("LEAT_SHUTDOWN_TIMEOUT=10s", "LEAT_REDIS_TIMEOUT=1s")
+	w.reads(3_000)
+	w.redis.kill()
+	began := time.Now()
+	worker.signal(syscall.SIGTERM)
+	worker.wait(10 * time.Second)
+	require.Less(t, time.Since(began), 8*time.Second, "no handler is at work: only the acks may be waited for")
+	require.NotContains(t, worker.log.String(), "without an outcome")
+	require.Contains(t, worker.log.String(), "acks are lost")
+	w.redis.start(t)
+	next := w.run()
+	w.drained(60 * time.Second)
+	next.terminate()
+	w.addsUp(all)
+}
+
 // refuses waits until the worker reads no more: what is added stays unread for longer than a read may take.
 func refuses(t *testing.T, w *world) {
 	t.Helper()

@@ -106,9 +106,14 @@ func (s *subscription) drain() {
 	wait := func(most time.Duration) bool {
 		timer := time.NewTimer(most)
 		defer timer.Stop()
+		look := time.NewTicker(longTick)
+		defer look.Stop()
 		for s.window.inFlight() > 0 {
 			select {
 			case <-s.window.freed:
+			case <-look.C: // the sweeper may be held up by an ack that Redis does not take
+				nacked, _ := s.window.sweep(time.Now())
+				s.observe(EventNacked, nacked)
 			case <-timer.C:
 				return false
 			}

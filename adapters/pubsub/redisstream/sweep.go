@@ -60,7 +60,7 @@ func (s *subscription) await(ctx context.Context, timer *time.Timer, tick time.D
 	var acked, nacked, wake <-chan struct{}
 	if head != nil {
 		wait = min(wait, tick)
-		acked, nacked = head.msg.Acked(), head.msg.Nacked()
+		acked, nacked = head.Acked(), head.Nacked()
 	} else {
 		wake = s.window.wake
 	}

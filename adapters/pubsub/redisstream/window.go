@@ -149,8 +149,8 @@ func (w *window) park(suspects ...*item) {
 	w.suspects = append(w.suspects, suspects...)
 }
 
-// head returns an item to watch, nil if none is in flight, and when a nacked one is due, zero if none waits.
-func (w *window) head() (*item, time.Time) {
+// head returns the message to watch, nil if none is in flight, and when a nacked item is due, zero if none waits.
+func (w *window) head() (*message.Message, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var due time.Time
@@ -160,7 +160,7 @@ func (w *window) head() (*item, time.Time) {
 	if len(w.flying) == 0 {
 		return nil, due
 	}
-	return w.flying[0], due
+	return w.flying[0].msg, due
 }
 
 // sweep sorts out the items in flight that have an outcome: acked ones wait for their XACK, nacked ones for
