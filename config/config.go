@@ -20,7 +20,7 @@ type Config struct {
 	DLQ       DLQ            `config:"dlq" doc:"dead letters: messages that cannot succeed"`
 	HTTP      httpapi.Config `config:"http" doc:"the HTTP server"`
 	Log       Log            `config:"log" doc:"logging, to standard error"`
-	Shutdown  Shutdown       `config:"shutdown"`
+	Shutdown  Shutdown       `config:"shutdown" doc:"stopping"`
 	Embedded  Embedded       `config:"embedded" doc:"leat run --embedded: Redis and the store inside the process"`
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,4 +64,26 @@ func TestSurvivor(t *testing.T) {
 	w.drained(60 * time.Second)
 	survivor.terminate()
 	w.addsUp(all)
+}
+
+// A worker stands still for so long that another one takes its name and its entries, and then goes on with what it had in
+// its hands: nothing is counted twice.
+func TestZombie(t *testing.T) {
+	random := random(t)
+	w := newWorld(t, openPostgres(t)) // a SQLite file may be locked by who stands still
+	all := newLoad(random).entries(10_000)
+	w.publish(all...)
+	quick := append(smallBatches(0), "LEAT_BROKER_REDISSTREAM_CLAIM_MIN_IDLE=300ms")
+	zombie := w.run(quick...)
+	w.reads(2_000 + random.IntN(3_000))
+	zombie.signal(syscall.SIGSTOP)
+	other := w.run(quick...)
+	w.drained(60 * time.Second)
+	zombie.signal(syscall.SIGCONT)
+	more := newLoad(random).entries(2_000)
+	w.publish(more...)
+	w.drained(60 * time.Second)
+	other.terminate()
+	zombie.terminate()
+	w.addsUp(append(all, more...))
 }

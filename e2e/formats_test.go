@@ -136,16 +136,8 @@ func TestAcceptedForms(t *testing.T) {
 		w.addsUp(entries)
 		require.Empty(t, w.letters())
 
-		ended, err := w.redis.XRange(t.Context(), scores, "-", "+").Result()
-		require.NoError(t, err)
-		var sessions []map[string]any
-		for _, e := range ended {
-			sessions = append(sessions, e.Values)
-		}
-		require.ElementsMatch(t, []map[string]any{
-			{"userId": "one", "sessionDate": "2025-10-14", "session": "7"},
-			{"userId": "ends", "sessionDate": "2025-10-13", "session": "3"},
-		}, sessions)
+		require.Equal(t, map[session]bool{{"one", "2025-10-14", "7"}: true, {"ends", "2025-10-13", "3"}: true}, w.announced())
+		require.EqualValues(t, 2, w.redis.XLen(t.Context(), scores).Val())
 	})
 }
 

@@ -80,3 +80,22 @@ func TestGroupDeleted(t *testing.T) {
 	worker.terminate()
 	w.addsUp(all)
 }
+
+// A Redis that answers and takes nothing, because its memory is full or because it is a replica now, is an outage too.
+func TestRedisTakesNothing(t *testing.T) {
+	for _, refusal := range []struct {
+		name          string
+		begin, finish []any
+	}{
+		{"out of memory", []any{"config", "set", "maxmemory", "1mb"}, []any{"config", "set", "maxmemory", "0"}},
+		{"read-only", []any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}},
+	} {
+		t.Run(refusal.name, func(t *testing.T) {
+			w := newWorld(t, openSQLite(t))
+			do := func(args []any) func() {
+				return func() { require.NoError(t, w.redis.Do(t.Context(), args...).Err()) }
+			}
+			outage(t, w, do(refusal.begin), do(refusal.finish))
+		})
+	}
+}

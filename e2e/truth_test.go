@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func (w *world) addsUp(entries []*entry) {
 	require.Zero(w.t, s.lag, "entries that the group was not given")
 	require.Zero(w.t, s.pending, "entries that are pending")
 	w.recordsAreTrue(entries, nil)
-	truth, names, poison := boards{}, map[string]bool{}, map[string]bool{}
+	truth, names, poison, ended := boards{}, map[string]bool{}, map[string]bool{}, map[session]bool{}
 	for _, e := range entries {
 		switch {
 		case e.event == nil:
@@ -130,8 +131,12 @@ func (w *world) addsUp(entries []*entry) {
 			names[e.name()] = true
 			truth.count(e.event.user, e.event.category, e.when(w.t), e.event.millis)
 		}
+		if e.event != nil && e.event.end {
+			ended[session{e.event.user, e.event.date, strconv.Itoa(e.event.session)}] = true
+		}
 	}
 	requireBoards(w.t, truth, w.boards())
+	require.Equal(w.t, ended, w.announced(), "sessions that are announced as ended")
 	dead := map[string]bool{}
 	for _, letter := range w.letters() {
 		id := letter.Metadata.Get("dlq_position")
@@ -141,6 +146,25 @@ func (w *world) addsUp(entries []*entry) {
 		dead[id] = true
 	}
 	require.Len(w.t, dead, len(poison), "distinct dead letters")
+}
+
+// session is an entry of the stream of sessions that ended.
+type session struct{ user, date, number string }
+
+// announced returns the distinct sessions that are announced as ended. Each announcement has these fields and no other.
+func (w *world) announced() map[session]bool {
+	w.t.Helper()
+	entries, err := w.redis.XRange(w.t.Context(), scores, "-", "+").Result()
+	require.NoError(w.t, err)
+	sessions := map[session]bool{}
+	for _, e := range entries {
+		user, _ := e.Values["userId"].(string)
+		date, _ := e.Values["sessionDate"].(string)
+		number, _ := e.Values["session"].(string)
+		require.Equal(w.t, map[string]any{"userId": user, "sessionDate": date, "session": number}, e.Values)
+		sessions[session{user, date, number}] = true
+	}
+	return sessions
 }
 
 // recordsAreTrue compares the records with the entries that wrote them, and returns the positions of the records. The

@@ -21,8 +21,8 @@ import (
 
 // Config tunes the MongoDB store.
 type Config struct {
-	Timeout        time.Duration `config:"timeout" default:"10s" min:"100ms" max:"10m" doc:"Longest time that one operation of the store may take."`
-	MaxConnections int           `config:"max_connections" default:"8" min:"1" max:"1000" doc:"Most connections to each server; overrides maxPoolSize in the URI."`
+	Timeout        time.Duration `config:"timeout" default:"10s" min:"100ms" max:"10m" doc:"longest time that one operation of the store may take"`
+	MaxConnections int           `config:"max_connections" default:"8" min:"1" max:"1000" doc:"most connections to each server; overrides maxPoolSize in the URI"`
 }
 
 // Store is a MongoDB database. It is safe for concurrent use.

@@ -12,8 +12,8 @@ type Config struct {
 	Periods        []string       `config:"periods" default:"day,week,month" oneof:"day|week|month" min:"1" doc:"periods that each board is kept for"`
 	WorkCategories []string       `config:"work_categories" default:"Development,LLM,Documentation,Design,Video Editing,Education,Productivity,Finance,File Management,Browsing,Marketing,System & Utilities,Meetings" doc:"categories that count as work"`
 	TTL            TTLConfig      `config:"ttl" doc:"how long the boards of a period are kept after it ended; 0 keeps them"`
-	Patterns       PatternsConfig `config:"patterns"`
-	Cache          CacheConfig    `config:"cache"`
+	Patterns       PatternsConfig `config:"patterns" doc:"the patterns in the store"`
+	Cache          CacheConfig    `config:"cache" doc:"what is remembered of classified content"`
 	ScoresTopic    string         `config:"scores_topic" default:"session_score_stream" min:"1" doc:"topic that is told of each session that ended"`
 }
 

@@ -17,8 +17,8 @@ type Config struct {
 	InFlight      int           `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"entries of one subscription that may be without a confirmed outcome at a time; fewer if their payloads exceed 64 MiB"`
 	Count         int           `config:"count" default:"500" min:"1" max:"10000" doc:"most entries that one read asks for"`
 	Block         time.Duration `config:"block" default:"1s" min:"1ms" max:"2s" doc:"how long a read waits for new entries; a stop waits for it"`
-	Claim         Claim         `config:"claim"`
-	Nack          Nack          `config:"nack"`
+	Claim         Claim         `config:"claim" doc:"taking over what other consumers left"`
+	Nack          Nack          `config:"nack" doc:"delivering again what a handler refused"`
 	MaxDeliveries int           `config:"max_deliveries" default:"10" min:"1" max:"1000000" doc:"an entry delivered more often without an outcome runs alone, and goes to the DLQ if that fails too"`
 	Retain        time.Duration `config:"retain" default:"0s" min:"0s" doc:"age from which entries that every group has acked are trimmed; 0 never trims"`
 	Lease         time.Duration `config:"lease" default:"5s" min:"100ms" max:"1m" doc:"how long a consumer name stays taken after its process died"`
