@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func outage(t *testing.T, w *world, take, giveBack func()) {
 	random := random(t)
 	all := newLoad(random).entries(20_000)
 	w.publish(all...)
-	worker := w.run(append(quickBreaker, smallBatches(0)...)...)
+	worker := w.run(slices.Concat(quickBreaker, smallBatches(0), []string{atRate(6_000)})...)
 	w.reads(5_000 + random.IntN(5_000))
 	take()
 	worker.logged(opened, 1, 30*time.Second)

@@ -50,6 +50,11 @@ func (w *world) run(more ...string) *process {
 	return launch(w.t, w.env(more...), "run").running()
 }
 
+// atRate bounds the speed of a worker, so that tests on a slow machine come in time to disturb it.
+func atRate(perSecond int) string {
+	return fmt.Sprintf("LEAT_PIPELINES_ACTIVITY_THROTTLE_RATE=%d", perSecond)
+}
+
 // publish adds the entries to the stream in their order.
 func (w *world) publish(entries ...*entry) {
 	w.t.Helper()

@@ -77,25 +77,30 @@ func (b *Boards) apply(ctx context.Context, counts []activity.Count) ([][]int, e
 	return counted, nil
 }
 
-// countArgs lays a count out as count.lua reads it.
+// countArgs lays a count out as count.lua reads it. Numbers and texts go in as pointers to where they stand: a value would be
+// copied to the heap, and there are many.
 func countArgs(count activity.Count) (keys []string, args []any) {
 	sources := map[string]int{}
-	names := []string{}
+	scores := 0
+	for _, board := range count.Boards {
+		scores += len(board.Scores)
+	}
+	keys = append(make([]string, 0, 2+len(count.Boards)), floorKey)
+	args = append(make([]any, 0, 3+4*len(count.Markers)+2*len(count.Boards)+2*scores), 0)
 	for _, marker := range count.Markers {
 		if _, ok := sources[marker.Source]; !ok {
-			names = append(names, marker.Source)
-			sources[marker.Source] = len(names)
+			sources[marker.Source] = len(keys)
+			keys = append(keys, markerKey(marker.Source))
+			args = append(args, marker.Source)
 		}
 	}
-	keys = append(make([]string, 0, 1+len(names)+len(count.Boards)), floorKey)
-	args = append(make([]any, 0, 2+len(names)+4*len(count.Markers)+8*len(count.Boards)), len(names))
-	for _, name := range names {
-		keys = append(keys, markerKey(name))
-		args = append(args, name)
-	}
+	args[0] = len(sources)
 	args = append(args, len(count.Markers))
-	for _, marker := range count.Markers {
-		args = append(args, sources[marker.Source], marker.ID[:], marker.Position.Major, marker.Position.Key())
+	texts := make([]string, 0, 2*len(count.Markers))
+	for n := range count.Markers {
+		marker := &count.Markers[n]
+		texts = append(texts, string(marker.ID[:]), marker.Position.Key())
+		args = append(args, sources[marker.Source], &texts[2*n], &marker.Position.Major, &texts[2*n+1])
 	}
 	for _, board := range count.Boards {
 		keys = append(keys, boardKey(board.Board))
@@ -104,8 +109,8 @@ func countArgs(count activity.Count) (keys []string, args []any) {
 			expireAt = strconv.FormatInt(board.ExpireAt.UnixMilli(), 10)
 		}
 		args = append(args, expireAt, len(board.Scores))
-		for _, score := range board.Scores {
-			args = append(args, strconv.FormatFloat(score.Seconds, 'g', -1, 64), score.User)
+		for n := range board.Scores {
+			args = append(args, &board.Scores[n].Seconds, &board.Scores[n].User)
 		}
 	}
 	return keys, args

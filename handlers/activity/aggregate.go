@@ -3,7 +3,6 @@ package activity
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"leat/handlers/batch"
 )
@@ -65,76 +64,10 @@ func (a aggregate) counts(items []*batch.Item[*task], rules *rules) ([]Count, []
 				log := &item.Value.log
 				markers[m] = Marker{ID: log.ID, Source: log.Source, Position: log.Position}
 			}
-			counts = append(counts, Count{Markers: markers, Boards: tally.boards()})
+			counts = append(counts, Count{Markers: markers, Boards: tally.take()})
 			members = append(members, step)
-			tally = newTally(a.scoring)
 			begin = n + 1
 		}
 	}
 	return counts, members
-}
-
-// tally adds up usage logs per board and user.
-type tally struct {
-	scoring scoring
-	columns map[column][]int // indices into sums of the boards that a day and category count for
-	index   map[BoardKey]int
-	sums    []boardSum
-	scores  int // pairs of board and user that have a score
-}
-
-type column struct {
-	category string
-	day      time.Time
-}
-
-type boardSum struct {
-	scoredBoard
-	users map[string]float64
-}
-
-func newTally(s scoring) *tally {
-	return &tally{scoring: s, columns: map[column][]int{}, index: map[BoardKey]int{}}
-}
-
-func (t *tally) add(log *UsageLog, category string) {
-	if log.Duration == 0 {
-		return
-	}
-	for _, n := range t.column(column{category, t.scoring.day(log.Timestamp)}) {
-		users := t.sums[n].users
-		before := len(users)
-		users[log.User] += log.Duration
-		t.scores += len(users) - before
-	}
-}
-
-func (t *tally) column(c column) []int {
-	if indices, ok := t.columns[c]; ok {
-		return indices
-	}
-	var indices []int
-	for _, board := range t.scoring.boards(c.category, c.day) {
-		n, ok := t.index[board.BoardKey]
-		if !ok {
-			n = len(t.sums)
-			t.index[board.BoardKey] = n
-			t.sums = append(t.sums, boardSum{board, map[string]float64{}})
-		}
-		indices = append(indices, n)
-	}
-	t.columns[c] = indices
-	return indices
-}
-
-func (t *tally) boards() []BoardCount {
-	boards := make([]BoardCount, len(t.sums))
-	for n, sum := range t.sums {
-		scores := make([]Score, 0, len(sum.users))
-		for user, seconds := range sum.users {
-			scores = append(scores, Score{user, seconds})
-		}
-		boards[n] = BoardCount{Board: sum.BoardKey, ExpireAt: sum.expireAt, Scores: scores}
-	}
-	return boards
 }

@@ -22,13 +22,14 @@ func (p *Pipeline) Recount(ctx context.Context) (int, error) {
 			floors[log.Source] = next
 		}
 		counted++
-	}
-	for _, board := range tally.boards() {
-		for _, part := range split(board, maxScores) {
-			if _, err := p.boards.Apply(ctx, []Count{{Boards: []BoardCount{part}}}); err != nil {
+		if tally.scores >= maxScores {
+			if _, err := p.boards.Apply(ctx, []Count{{Boards: tally.take()}}); err != nil {
 				return counted, err
 			}
 		}
+	}
+	if _, err := p.boards.Apply(ctx, []Count{{Boards: tally.take()}}); err != nil {
+		return counted, err
 	}
 	for source, floor := range floors {
 		if err := p.boards.RaiseFloor(ctx, source, floor); err != nil {
@@ -36,16 +37,4 @@ func (p *Pipeline) Recount(ctx context.Context) (int, error) {
 		}
 	}
 	return counted, nil
-}
-
-// split cuts a board into parts of at most n scores.
-func split(board BoardCount, n int) []BoardCount {
-	var parts []BoardCount
-	for scores := board.Scores; len(scores) > 0; {
-		part := board
-		part.Scores = scores[:min(n, len(scores))]
-		scores = scores[len(part.Scores):]
-		parts = append(parts, part)
-	}
-	return parts
 }

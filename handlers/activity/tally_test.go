@@ -190,7 +190,7 @@ func TestTallyIsTheSum(t *testing.T) {
 func TestLogsWithoutTimeCountNothing(t *testing.T) {
 	tally := newTally(testScoring(t, func(*Config) {}))
 	tally.add(&UsageLog{User: "u1", Timestamp: now}, "Game")
-	require.Empty(t, tally.boards())
+	require.Empty(t, tally.take())
 }
 
 func BenchmarkTally(b *testing.B) {
@@ -203,6 +203,6 @@ func BenchmarkTally(b *testing.B) {
 		for n := range logs {
 			tally.add(&logs[n], categoryNames[logs[n].CategoryID])
 		}
-		_ = tally.boards()
+		_ = tally.take()
 	}
 }
