@@ -46,9 +46,7 @@ func outage(t *testing.T, w *world, take, giveBack func()) {
 // Redis is killed and comes back with what its append-only file holds.
 func TestRedisOutage(t *testing.T) {
 	w := newWorld(t, openSQLite(t))
-	w.redis.kill()
-	w.redis.args = []string{"--appendfsync", "always"} // or what it answered could be lost
-	w.redis.start(t)
+	w.redis.restart(t, "--appendfsync", "always")
 	outage(t, w, w.redis.kill, func() { w.redis.start(t) })
 }
 

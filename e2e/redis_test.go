@@ -62,6 +62,15 @@ type silence struct{}
 // Printf implements the logger of go-redis.
 func (silence) Printf(context.Context, string, ...any) {}
 
+// restart starts the server anew, with more arguments. With --appendfsync always it loses nothing that it answered, even
+// if it is killed.
+func (s *redisServer) restart(t testing.TB, args ...string) {
+	t.Helper()
+	s.kill()
+	s.args = append(s.args, args...)
+	s.start(t)
+}
+
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

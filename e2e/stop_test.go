@@ -117,9 +117,7 @@ func TestStoppedWhileTheStoreHangs(t *testing.T) {
 // that their events are counted.
 func TestStoppedWhileRedisIsAway(t *testing.T) {
 	w := newWorld(t, openSQLite(t))
-	w.redis.kill()
-	w.redis.args = []string{"--appendfsync", "always"}
-	w.redis.start(t)
+	w.redis.restart(t, "--appendfsync", "always")
 	all := newLoad(random(t)).entries(10_000)
 	w.publish(all...)
 	worker := w.run("LEAT_SHUTDOWN_TIMEOUT=10s", "LEAT_REDIS_TIMEOUT=1s")

@@ -31,17 +31,30 @@ if problem then return problem end
 local floors = {}
 for s = 1, sources do floors[s] = redis.call('HGET', KEYS[1], names[s]) or '' end
 
+local chunk = 1000 -- values that unpack lays on Lua's stack, which takes about 8000; even, for ZADD takes pairs
+
 local counted = {'counted'}
 local seen = {} -- an identity that is given twice is counted once
-local marks = {}
-for s = 1, sources do marks[s] = {} end
+local marks, ids, places = {}, {}, {} -- by source: pairs for ZADD, identities, and their indices
+for s = 1, sources do marks[s], ids[s], places[s] = {}, {}, {} end
 for m = 1, tonumber(take()) do
   local s, id, score, position = tonumber(take()), take(), take(), take()
-  if seen[id] or position < floors[s] or redis.call('ZSCORE', KEYS[s + 1], id) then counted[#counted + 1] = m end
+  if seen[id] or position < floors[s] then
+    counted[#counted + 1] = m
+  else
+    local mark, n = marks[s], #ids[s] + 1
+    mark[2 * n - 1], mark[2 * n] = score, id
+    ids[s][n], places[s][n] = id, m
+  end
   seen[id] = true
-  local mark = marks[s]
-  mark[#mark + 1] = score
-  mark[#mark + 1] = id
+end
+for s = 1, sources do
+  for first = 1, #ids[s], chunk do
+    local last = math.min(first + chunk - 1, #ids[s])
+    for n, score in ipairs(redis.call('ZMSCORE', KEYS[s + 1], unpack(ids[s], first, last))) do
+      if score then counted[#counted + 1] = places[s][first + n - 1] end
+    end
+  end
 end
 if #counted > 1 then return counted end
 
@@ -56,7 +69,6 @@ for k = sources + 2, #KEYS do
   end
   if expire_at ~= '' then redis.call('PEXPIREAT', KEYS[k], expire_at) end
 end
-local chunk = 1000 -- values that unpack lays on Lua's stack, which takes about 8000; even, for it takes pairs
 for s = 1, sources do
   for first = 1, #marks[s], chunk do
     redis.call('ZADD', KEYS[s + 1], unpack(marks[s], first, math.min(first + chunk - 1, #marks[s])))
