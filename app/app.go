@@ -41,8 +41,6 @@ func assemble(ctx context.Context, cfg *config.Config, logger *slog.Logger, redi
 		routing,
 		serving,
 		fx.Populate(&p.pipelines, &p.boards, &p.http),
-		fx.StartTimeout(time.Minute),
-		fx.StopTimeout(cfg.Shutdown.Timeout),
 		fx.WithLogger(func() fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: logger}
 			events.UseLogLevel(slog.LevelDebug)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -73,6 +74,9 @@ func run(cmd *cobra.Command, cfg *config.Config, how running) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	logger := newLogger(cfg.Log, cmd.ErrOrStderr())
 	goredis.SetLogger(redisLog{logger})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // until the end: at its default it would end the process
+	defer signal.Stop(hangup)
 	if how.embedded {
 		stop, err := embed(cfg)
 		if err != nil {
@@ -87,7 +91,7 @@ func run(cmd *cobra.Command, cfg *config.Config, how running) error {
 	}
 	program, err := assemble(ctx, cfg, logger, volatile(how.embedded))
 	if err == nil {
-		err = program.run(ctx, func(ctx context.Context) { program.accompany(ctx, cmd, cfg, how, logger) })
+		err = program.run(ctx, func(ctx context.Context) { program.accompany(ctx, cmd.OutOrStdout(), cfg, how, hangup, logger) })
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // a signal during the start
@@ -114,19 +118,15 @@ func addresses(cfg *config.Config) error {
 }
 
 // accompany does what belongs to the time between start and stop, and returns when the context ends.
-func (p *program) accompany(ctx context.Context, cmd *cobra.Command, cfg *config.Config, how running, logger *slog.Logger) {
+func (p *program) accompany(ctx context.Context, out io.Writer, cfg *config.Config, how running, hangup <-chan os.Signal, logger *slog.Logger) {
 	logger.Info("running", "version", version, "broker", cfg.Broker.Kind, "http", p.http.Addr(), "pipelines", len(p.pipelines))
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	if how.rate > 0 {
 		workers.Go(func() { p.feed(ctx, cfg, how.rate, logger) })
 	}
 	if how.live {
-		workers.Go(func() { p.live(ctx, cfg, cmd.OutOrStdout(), time.Second) })
+		workers.Go(func() { p.live(ctx, cfg, out, time.Second) })
 	}
 	for {
 		select {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"leat/adapters/pubsub"
 	"leat/config"
 	"leat/handlers/activity"
@@ -16,7 +18,7 @@ const (
 )
 
 // feed publishes events of made-up users at the given rate per second until the context ends.
-func (p *program) feed(ctx context.Context, cfg *config.Config, rate float64, logger *slog.Logger) {
+func (p *program) feed(ctx context.Context, cfg *config.Config, perSecond float64, logger *slog.Logger) {
 	pipeline := p.pipeline("activity")
 	zone, err := time.LoadLocation(cfg.Pipelines.Activity.TimeZone)
 	if pipeline == nil || err != nil {
@@ -24,6 +26,7 @@ func (p *program) feed(ctx context.Context, cfg *config.Config, rate float64, lo
 		return
 	}
 	sample := activity.NewSample(sampleSeed, zone)
+	warn := rate.Sometimes{Interval: time.Minute} // Redis being away is told elsewhere
 	tick := time.NewTicker(feedEvery)
 	defer tick.Stop()
 	for due := 0.0; ; {
@@ -33,7 +36,7 @@ func (p *program) feed(ctx context.Context, cfg *config.Config, rate float64, lo
 		case <-tick.C:
 		}
 		var entries [][]pubsub.Field
-		for due += rate * feedEvery.Seconds(); due >= 1; due-- {
+		for due += perSecond * feedEvery.Seconds(); due >= 1; due-- {
 			var entry []pubsub.Field
 			for _, field := range sample.Next(time.Now()) {
 				entry = append(entry, pubsub.Field(field))
@@ -41,7 +44,7 @@ func (p *program) feed(ctx context.Context, cfg *config.Config, rate float64, lo
 			entries = append(entries, entry)
 		}
 		if err := pipeline.broker.Flat.PublishFields(ctx, pipeline.config.Topic, entries...); err != nil && ctx.Err() == nil {
-			logger.Warn("sample events not published", "error", err)
+			warn.Do(func() { logger.Warn("sample events not published", "error", err) })
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"leat/config"
 	"leat/handlers/activity"
 	"leat/handlers/batch"
+	"leat/handlers/delivery"
 	"leat/middleware"
 )
 
@@ -119,17 +120,22 @@ func (m maker) activity() (*pipeline, error) {
 		return nil, err
 	}
 	reload := make(chan struct{}, 1)
-	p.handle, p.prepare, p.start, p.close = handler.Handle, handler.LoadPatterns, handler.Start, handler.Close
-	p.recount = handler.Recount
+	floors := batch.Floors{Every: time.Second, Logger: logger, Raise: m.Boards.RaiseFloor,
+		Read: func(ctx context.Context) (map[string]delivery.Position, error) {
+			return p.broker.Floors.Floors(ctx, cfg.Topic)
+		}}
+	p.handle, p.start, p.close, p.recount = handler.Handle, handler.Start, handler.Close, handler.Recount
+	p.prepare = func(ctx context.Context) error {
+		if err := handler.LoadPatterns(ctx); err != nil {
+			return err
+		}
+		return floors.Move(ctx)
+	}
 	p.reload = func() {
 		select {
 		case reload <- struct{}{}:
 		default:
 		}
-	}
-	floors := batch.Floors{
-		Every: time.Second, Logger: logger, Raise: m.Boards.RaiseFloor,
-		Read: readFloors(p.broker.Floors, cfg.Topic),
 	}
 	p.workers = append(p.workers, floors.Run, func(ctx context.Context) { handler.WatchPatterns(ctx, reload) })
 	return p, nil

@@ -6,7 +6,6 @@ import (
 
 	"leat/adapters/pubsub"
 	"leat/handlers/activity"
-	"leat/handlers/delivery"
 )
 
 // scores publishes the sessions that ended as flat entries, which their consumer reads without Watermill.
@@ -26,8 +25,4 @@ func (s scores) Publish(ctx context.Context, ended []activity.SessionScore) erro
 		}
 	}
 	return s.publisher.PublishFields(ctx, s.topic, entries...)
-}
-
-func readFloors(reader pubsub.FloorReader, topic string) func(context.Context) (map[string]delivery.Position, error) {
-	return func(ctx context.Context) (map[string]delivery.Position, error) { return reader.Floors(ctx, topic) }
 }

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"golang.org/x/time/rate"
 
 	"leat/handlers/delivery"
 	"leat/handlers/fault"
@@ -58,6 +60,7 @@ type Poison struct {
 // Middleware returns the middleware. Messages that a subscriber gives up on (delivery.KeyExhausted) are
 // dead-lettered without being handled again.
 func (p Poison) Middleware(next message.HandlerFunc) message.HandlerFunc {
+	log := p.log()
 	return func(msg *message.Message) ([]*message.Message, error) {
 		err := exhausted(msg)
 		if err == nil {
@@ -75,9 +78,30 @@ func (p Poison) Middleware(next message.HandlerFunc) message.HandlerFunc {
 			return nil, fault.Unavailablef("publish to %s: %w", p.Topic, failed)
 		}
 		p.Metrics.deadLetters.WithLabelValues(detail.Kind.String(), detail.Stage).Inc()
-		p.Logger.Warn("message dead-lettered", "kind", detail.Kind.String(), "code", detail.Code, "stage", detail.Stage,
-			"position", msg.Metadata[delivery.KeyPosition], "error", cut(err.Error(), 512))
+		log(msg, detail)
 		return nil, nil
+	}
+}
+
+// log returns what logs dead letters: the first twenty, then one a second at most with the number of those between, so that
+// a producer of garbage does not flood the log. The metric and the DLQ have them all.
+func (p Poison) log() func(*message.Message, fault.Error) {
+	sometimes := rate.Sometimes{First: 20, Interval: time.Second}
+	var unlogged atomic.Int64
+	return func(msg *message.Message, detail fault.Error) {
+		logged := false
+		sometimes.Do(func() {
+			logged = true
+			attrs := []any{"kind", detail.Kind.String(), "code", detail.Code, "stage", detail.Stage,
+				"position", msg.Metadata[delivery.KeyPosition], "error", cut(detail.Err.Error(), 512)}
+			if others := unlogged.Swap(0); others > 0 {
+				attrs = append(attrs, "others_since", others)
+			}
+			p.Logger.Warn("message dead-lettered", attrs...)
+		})
+		if !logged {
+			unlogged.Add(1)
+		}
 	}
 }
 

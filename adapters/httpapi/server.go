@@ -69,11 +69,14 @@ func (s *Server) Serve() {
 	})
 }
 
-// Close lets the requests under way finish until ctx ends, and waits for the server.
+// Close gives the requests under way a second, ends those that are not done, and waits for the server: whoever asks
+// for health or metrics does not hold up a shutdown.
 func (s *Server) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	err := s.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, s.server.Close())
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.server.Close()
 	}
 	s.serving.Wait()
 	return err

@@ -31,12 +31,12 @@ func TestDocumentsAsOthersSeeThem(t *testing.T) {
 		"categorized_data": {
 			{Key: "_id", Value: bson.ObjectID(content.ID())}, {Key: "app", Value: "Google Chrome"}, {Key: "url", Value: "https://example.com"},
 			{Key: "title", Value: "Example"}, {Key: "categoryId", Value: bson.ObjectID{2}}, {Key: "isLLMBased", Value: true},
-			{Key: "source", Value: "stream"}, {Key: "position", Value: "00000199e21ddef4-0000000000000001"}},
+			{Key: "source", Value: "stream"}, {Key: "position", Value: "00000001760435232500-00000000000000000001"}},
 		"pomodoro_usage_log": {
 			{Key: "_id", Value: bson.ObjectID{1}}, {Key: "userId", Value: "u1"}, {Key: "categorizedDataId", Value: bson.ObjectID(content.ID())},
 			{Key: "categoryId", Value: bson.ObjectID{2}}, {Key: "session", Value: int32(3)}, {Key: "sessionMinutes", Value: int32(25)},
 			{Key: "sessionDate", Value: "2025-10-14"}, {Key: "timestamp", Value: bson.DateTime(1760421032500)}, {Key: "duration", Value: 12.0},
-			{Key: "source", Value: "stream"}, {Key: "position", Value: "00000199e21ddef4-0000000000000001"}},
+			{Key: "source", Value: "stream"}, {Key: "position", Value: "00000001760435232500-00000000000000000001"}},
 		"category_pattern": {
 			{Key: "_id", Value: bson.ObjectID{3}}, {Key: "category", Value: "SNS"}, {Key: "appPatterns", Value: bson.A{"discord"}},
 			{Key: "domainPatterns", Value: bson.A{}}, {Key: "titlePatterns", Value: bson.A{}}},

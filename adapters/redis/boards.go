@@ -2,10 +2,12 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -26,21 +28,30 @@ var (
 	floorScript = redis.NewScript(floorSource)
 )
 
-// Boards implements activity.Boards. It is safe for concurrent use by any number of processes.
+// reportTTL is how long a worker that fell silent holds the ack floor back.
+const reportTTL = time.Minute
+
+// Boards implements activity.Boards. It is safe for concurrent use by any number of processes, each with a Boards of
+// its own.
 type Boards struct {
 	client redis.UniversalClient
+	worker string // tells the reports of processes apart
 }
 
 var _ activity.Boards = (*Boards)(nil)
 
 // NewBoards returns boards that use the client, which stays the caller's to close.
-func NewBoards(client redis.UniversalClient) *Boards { return &Boards{client: client} }
+func NewBoards(client redis.UniversalClient) *Boards {
+	return &Boards{client: client, worker: rand.Text()}
+}
 
 func boardKey(board activity.BoardKey) string {
 	return "leaderboard:" + board.Board + ":" + board.Period
 }
 
 func markerKey(source string) string { return "leat:activity:counted:" + source }
+
+func reportKey(source string) string { return "leat:activity:reports:" + source }
 
 // Apply implements activity.Boards: one script a count, all of them in one round trip.
 func (b *Boards) Apply(ctx context.Context, counts []activity.Count) ([][]int, error) {
@@ -137,7 +148,8 @@ func countReply(cmd *redis.Cmd) ([]int, error) {
 
 // RaiseFloor implements activity.Boards.
 func (b *Boards) RaiseFloor(ctx context.Context, source string, floor delivery.Position) error {
-	err := floorScript.Run(ctx, b.client, []string{floorKey, markerKey(source)}, source, floor.Key(), floor.Major).Err()
+	err := floorScript.Run(ctx, b.client, []string{floorKey, markerKey(source), reportKey(source)},
+		source, b.worker, floor.Key(), reportTTL.Milliseconds()).Err()
 	return classify(err, "raise the ack floor of "+source)
 }
 
@@ -149,8 +161,8 @@ func (b *Boards) Ping(ctx context.Context) error {
 // passing begin the answers of a Redis that cannot serve now, or that this client may not use as it is configured: no
 // message is at fault. HasErrorPrefix compares what follows "ERR ".
 var passing = [...]string{
-	"LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED",
-	"MOVED", "ASK", "NOSCRIPT", "max number of clients",
+	"LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF",
+	"UNBLOCKED", "MOVED", "ASK", "NOSCRIPT", "max number of clients",
 	"NOAUTH", "Protocol error: unauthenticated", "WRONGPASS", "NOPERM", "AUTH", "Client sent AUTH", "DB index", "invalid DB index",
 }
 

@@ -55,11 +55,12 @@ func TestKeys(t *testing.T) {
 
 		require.ElementsMatch(t, []string{
 			"leaderboard:total:2025-10-14", "leaderboard:Video Editing:2025-W42", "leat:activity:counted:" + stream, "leat:activity:floor",
+			"leat:activity:reports:" + stream,
 		}, keys(t, client))
 		require.Equal(t, 12.5, client.ZScore(ctx, "leaderboard:total:2025-10-14", "u1").Val())
 		id := one(1, 0).Markers[0].ID
 		require.Equal(t, 1001.0, client.ZScore(ctx, "leat:activity:counted:"+stream, string(id[:])).Val())
-		require.Equal(t, "00000000000003e9-0000000000000000", client.HGet(ctx, "leat:activity:floor", stream).Val())
+		require.Equal(t, "00000000000000001001-00000000000000000000", client.HGet(ctx, "leat:activity:floor", stream).Val())
 	})
 }
 
@@ -74,7 +75,7 @@ func TestFloorForgetsMarkers(t *testing.T) {
 		require.NoError(t, boards.RaiseFloor(ctx, stream, delivery.Position{Major: 1007}))
 		require.Equal(t, int64(3), client.ZCard(ctx, markerKey(stream)).Val())
 		require.NoError(t, boards.RaiseFloor(ctx, stream, delivery.Position{Major: 1002}))
-		require.Equal(t, "00000000000003ef-0000000000000000", client.HGet(ctx, floorKey, stream).Val(), "the floor only rises")
+		require.Equal(t, "00000000000000001007-00000000000000000000", client.HGet(ctx, floorKey, stream).Val(), "the floor only rises")
 		counted, err := boards.Apply(ctx, []activity.Count{one(2, 1, total)})
 		require.NoError(t, err)
 		require.Equal(t, [][]int{{0}}, counted, "without a marker, the floor knows that it is counted")
@@ -157,5 +158,23 @@ func FuzzLowest(f *testing.F) {
 		_, err = fmt.Sscan(lowest(millis(score)+1), &high)
 		require.NoError(t, err)
 		require.True(t, low <= score && score < high, "%v is in [%v, %v)", score, low, high)
+	})
+}
+
+// A process that fell silent holds the floor back for a minute, not for ever.
+func TestFloorPassesAProcessThatFellSilent(t *testing.T) {
+	onBoth(t, func(t *testing.T, client *redis.Client) {
+		ctx := t.Context()
+		silent, alive := NewBoards(client), NewBoards(client)
+		floor := func() string { return client.HGet(ctx, floorKey, stream).Val() }
+		require.NoError(t, silent.RaiseFloor(ctx, stream, delivery.Position{Major: 10}))
+		require.NoError(t, alive.RaiseFloor(ctx, stream, delivery.Position{Major: 90}))
+		require.Equal(t, delivery.Position{Major: 10}.Key(), floor())
+
+		// Its report is made to have ended, instead of waiting for it.
+		require.NoError(t, client.HSet(ctx, reportKey(stream), silent.worker, delivery.Position{Major: 10}.Key()+" 1").Err())
+		require.NoError(t, alive.RaiseFloor(ctx, stream, delivery.Position{Major: 90}))
+		require.Equal(t, delivery.Position{Major: 90}.Key(), floor())
+		require.Equal(t, []string{alive.worker}, client.HKeys(ctx, reportKey(stream)).Val())
 	})
 }

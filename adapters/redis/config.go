@@ -38,18 +38,22 @@ func NewClient(config Config) *redis.Client {
 	return redis.NewClient(options)
 }
 
-// Check reports whether Redis answers, accepts the credentials, and would not evict keys: a Redis that is used as a
-// cache forgets leaderboards and what is counted in them. Where the policy cannot be read, it warns.
+// Check reports whether Redis answers, accepts the credentials, is no cluster, and would not evict keys: a Redis that is
+// used as a cache forgets leaderboards and what is counted in them. Where a setting cannot be read, it warns.
 func Check(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) error {
 	if err := client.Ping(ctx).Err(); err != nil {
-		if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOPERM") {
+		if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOPERM") ||
+			redis.HasErrorPrefix(err, "Protocol error: unauthenticated") || redis.HasErrorPrefix(err, "AUTH") {
 			return fault.Invalidf("redis_credentials", "redis refuses the credentials: %w (check redis.username and redis.password)", err)
 		}
 		return classify(err, "connect")
 	}
+	if info, err := client.InfoMap(ctx, "server").Result(); err == nil && info["Server"]["redis_mode"] == "cluster" {
+		return fault.Invalidf("redis_cluster", "redis is in cluster mode, which leat cannot use: its leaderboards change in one script over many keys; use a Redis without cluster mode")
+	}
 	settings, err := client.ConfigGet(ctx, "maxmemory-policy").Result()
 	if err != nil || settings["maxmemory-policy"] == "" {
-		logger.Debug("maxmemory-policy of redis cannot be read; it must be noeviction", "error", err)
+		logger.Warn("maxmemory-policy of redis cannot be read; make sure that it is noeviction", "error", err)
 		return nil
 	}
 	if policy := settings["maxmemory-policy"]; policy != "noeviction" {

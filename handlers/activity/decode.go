@@ -71,7 +71,7 @@ func (d decoder) complete(event *Event, fields fields, msg *message.Message) err
 	now := d.now()
 	if !event.Dated {
 		event.Timestamp = event.Delivery.PublishedAt
-		if event.Timestamp.IsZero() {
+		if event.Timestamp.IsZero() || event.Timestamp.After(now) { // the broker's clock is ahead, or once was
 			event.Timestamp = now
 		}
 	}

@@ -26,6 +26,7 @@ type world struct {
 	scores  map[activity.BoardKey]map[string]float64
 	markers map[activity.ID]activity.Marker
 	floors  map[string]delivery.Position
+	reports map[string]map[string]delivery.Position // by source and process
 
 	calls  []string
 	faults func(point string) error // asked at "Call/before" and "Call/after"; nil is no fault
@@ -35,6 +36,7 @@ func newWorld() *world {
 	return &world{
 		contents: map[activity.Content]activity.CategorizedData{}, logs: map[activity.ID]activity.UsageLog{},
 		scores: map[activity.BoardKey]map[string]float64{}, markers: map[activity.ID]activity.Marker{}, floors: map[string]delivery.Position{},
+		reports: map[string]map[string]delivery.Position{},
 	}
 }
 
@@ -181,7 +183,20 @@ func (w *world) count(count activity.Count) {
 }
 
 func (w *world) RaiseFloor(ctx context.Context, source string, floor delivery.Position) error {
+	return w.report(ctx, "this process", source, floor)
+}
+
+func (w *world) report(ctx context.Context, process, source string, floor delivery.Position) error {
 	return w.call(ctx, "RaiseFloor", func() {
+		if w.reports[source] == nil {
+			w.reports[source] = map[string]delivery.Position{}
+		}
+		w.reports[source][process] = floor
+		for _, reported := range w.reports[source] {
+			if reported.Less(floor) {
+				floor = reported
+			}
+		}
 		if !w.floors[source].Less(floor) {
 			return
 		}
@@ -192,6 +207,13 @@ func (w *world) RaiseFloor(ctx context.Context, source string, floor delivery.Po
 			}
 		}
 	})
+}
+
+// neighbour is the world as another process reaches it.
+type neighbour struct{ *world }
+
+func (n neighbour) RaiseFloor(ctx context.Context, source string, floor delivery.Position) error {
+	return n.report(ctx, "another process", source, floor)
 }
 
 func (w *world) Top(_ context.Context, board activity.BoardKey, n int) ([]activity.Standing, error) {
@@ -230,6 +252,6 @@ func (w *world) Rank(_ context.Context, board activity.BoardKey, user string) (a
 func TestMemoryBoards(t *testing.T) {
 	boardstest.Run(t, func(*testing.T) boardstest.Store {
 		w := newWorld()
-		return boardstest.Store{Boards: w, Other: w}
+		return boardstest.Store{Boards: w, Other: neighbour{w}}
 	})
 }

@@ -100,8 +100,9 @@ type Boards interface {
 	// their indices, one list a count. After an error any of the counts may have been carried out.
 	Apply(ctx context.Context, counts []Count) (counted [][]int, err error)
 
-	// RaiseFloor moves the ack floor of a source up to the position and forgets the markers below it. A position
-	// that is not above the floor changes nothing.
+	// RaiseFloor says that this process has nothing of the source in hand below the position, and that the broker has
+	// nothing unacked there. The ack floor rises to the lowest that any process said within the last minute, and the
+	// markers below it are forgotten. It never falls.
 	RaiseFloor(ctx context.Context, source string, floor delivery.Position) error
 
 	// Top returns the first n rows of a board: higher scores first, ties (on whole milliseconds) share a rank and

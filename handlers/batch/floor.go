@@ -21,24 +21,9 @@ type Floors struct {
 	Logger *slog.Logger
 }
 
-// Run moves the floors until the context ends. A source that fails does not hold the others back. A failure is retried at
-// the next tick and only logged at debug level: what makes it fail stops the pipeline itself, which reports it.
-func (f Floors) Run(ctx context.Context) {
-	tick := time.NewTicker(f.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := f.move(ctx); err != nil && ctx.Err() == nil {
-			f.Logger.Debug("ack floor not moved", "error", err)
-		}
-	}
-}
-
-func (f Floors) move(ctx context.Context) error {
+// Move moves the floors once; a source that fails does not hold the others back. It must have succeeded before the first message is read, for from then on what this process
+// said last holds the kept floor below whatever it has in hand.
+func (f Floors) Move(ctx context.Context) error {
 	floors, err := f.Read(ctx)
 	if err != nil {
 		return err
@@ -50,4 +35,21 @@ func (f Floors) move(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Run moves the floors until the context ends. A failure is retried at the next tick; while it lasts, markers are kept for
+// longer than they need to be. It is logged at debug level, for in an outage others say it better.
+func (f Floors) Run(ctx context.Context) {
+	tick := time.NewTicker(f.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := f.Move(ctx); err != nil && ctx.Err() == nil {
+			f.Logger.Debug("ack floor not moved", "error", err)
+		}
+	}
 }

@@ -61,25 +61,26 @@ func (p Position) String() string {
 	return strconv.FormatUint(p.Major, 10) + "-" + strconv.FormatUint(p.Minor, 10)
 }
 
-// Key is a form of fixed width (33 characters) whose order as text is the order of positions. Records and
-// ack floors are kept in it. The zero position is the empty key, which sorts first.
+// Key is a form of fixed width (41 characters: 20 decimal digits, a dash, 20 decimal digits) whose order as text is the
+// order of positions. Records and ack floors are kept in it. Digits sort alike in every locale, which matters because Redis
+// compares text as its locale says. The zero position is the empty key, which sorts first.
 func (p Position) Key() string {
 	if p == (Position{}) {
 		return ""
 	}
 	var key [keyLength]byte
-	putHex(key[:16], p.Major)
-	key[16] = '-'
-	putHex(key[17:], p.Minor)
+	putDecimal(key[:20], p.Major)
+	key[20] = '-'
+	putDecimal(key[21:], p.Minor)
 	return string(key[:])
 }
 
-const keyLength = 33
+const keyLength = 41
 
-func putHex(b []byte, n uint64) {
-	for at := len(b) - 1; at >= 0; at-- {
-		b[at] = "0123456789abcdef"[n&15]
-		n >>= 4
+func putDecimal(digits []byte, n uint64) {
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
 	}
 }
 
@@ -90,11 +91,11 @@ func ParseKey(s string) (Position, error) {
 	}
 	var position Position
 	if len(s) == keyLength {
-		position.Major, _ = strconv.ParseUint(s[:16], 16, 64)
-		position.Minor, _ = strconv.ParseUint(s[17:], 16, 64)
+		position.Major, _ = strconv.ParseUint(s[:20], 10, 64)
+		position.Minor, _ = strconv.ParseUint(s[21:], 10, 64)
 	}
 	if position.Key() != s {
-		return Position{}, fmt.Errorf("position key %q is not 16 hex digits, a dash and 16 hex digits, in lower case and above zero", s)
+		return Position{}, fmt.Errorf("position key %q is not 20 digits, a dash and 20 digits, above zero", s)
 	}
 	return position, nil
 }
@@ -122,9 +123,6 @@ type Info struct {
 	Deliveries  int       // at least 1
 	PublishedAt time.Time // zero where the backend does not tell
 }
-
-// Positioned reports whether the backend gave the message a source and a position.
-func (i Info) Positioned() bool { return i.Source != "" && i.Position != (Position{}) }
 
 // Of reads the delivery of a message. Values that are absent or do not parse are left at their zero.
 func Of(msg *message.Message) Info {

@@ -9,12 +9,13 @@ import (
 )
 
 var floorCases = map[string]func(*testing.T, Store){
-	"an event below the floor is counted for ever":   belowFloor,
-	"an event at the floor is not below it":          atFloor,
-	"the floor only rises":                           onlyRises,
-	"the floor is seen by the other handle":          floorOfOther,
-	"the zero position is no floor":                  zeroFloor,
-	"positions compare as numbers, and not as texts": floorIsNumeric,
+	"an event below the floor is counted for ever":             belowFloor,
+	"an event at the floor is not below it":                    atFloor,
+	"the floor only rises":                                     onlyRises,
+	"the floor is seen by the other handle":                    floorOfOther,
+	"the floor does not pass what another process has in hand": lowestReport,
+	"the zero position is no floor":                            zeroFloor,
+	"positions compare as numbers, and not as texts":           floorIsNumeric,
 }
 
 func belowFloor(t *testing.T, store Store) {
@@ -48,6 +49,18 @@ func onlyRises(t *testing.T, store Store) {
 func floorOfOther(t *testing.T, store Store) {
 	require.NoError(t, store.RaiseFloor(timeout(t), source, position(20)))
 	require.Equal(t, [][]int{{0}}, apply(t, store.Other, count("u1", 5, on(total), 1)))
+}
+
+// The broker may forget an entry that a worker still has in hand: a stream that is deleted or trimmed does.
+func lowestReport(t *testing.T, store Store) {
+	require.NoError(t, store.Other.RaiseFloor(timeout(t), source, position(10)))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(50)))
+	requireNew(t, store.Other, count("u1", 5, on(total), 10))
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 9)), "nobody has it in hand")
+	require.NoError(t, store.Other.RaiseFloor(timeout(t), source, position(60)))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(50)))
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 40)))
+	requireSeconds(t, store, total, "u1", 5)
 }
 
 func zeroFloor(t *testing.T, store Store) {
