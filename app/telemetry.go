@@ -114,11 +114,11 @@ func (w *lagWatch) run(ctx context.Context) {
 }
 
 // routerLog gives Watermill's router the program's logger. Debug and trace lines cost nothing where nobody reads them,
-// and "Handler returned error" is dropped: the middleware says it better, and not once a message.
+// and two errors are dropped that others tell better: the middleware and the subscriber, and not once a message.
 type routerLog struct{ logger *slog.Logger }
 
 func (l routerLog) Error(msg string, err error, fields watermill.LogFields) {
-	if msg != "Handler returned error" {
+	if msg != "Handler returned error" && msg != "Failed to close subscriber" {
 		l.logger.Error(msg, append(attrs(fields), "error", err)...)
 	}
 }
