@@ -10,8 +10,8 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## run leat with in-process Redis and store and made-up events; nothing else is needed
-	$(GO) run . run --embedded --sample
+run: build ## run leat with in-process Redis and store and made-up events; nothing else is needed
+	./leat run --embedded --sample
 
 .PHONY: build
 build: ## build the static binary ./leat

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
@@ -27,12 +28,13 @@ type program struct {
 	boards    *redis.Boards
 	http      *httpapi.Server
 	timeout   time.Duration
+	logger    *slog.Logger
 }
 
 // assemble connects to everything outside and wires the modules. They start in the order telemetry, backends,
 // pipelines, router, http, and stop in the reverse one.
 func assemble(ctx context.Context, cfg *config.Config, logger *slog.Logger, redis volatile) (*program, error) {
-	p := &program{failed: newFailure(), timeout: cfg.Shutdown.Timeout}
+	p := &program{failed: newFailure(), timeout: cfg.Shutdown.Timeout, logger: logger}
 	p.app = fx.New(
 		fx.Supply(cfg, logger, p.failed, start{ctx}, redis),
 		telemetry,
@@ -48,7 +50,7 @@ func assemble(ctx context.Context, cfg *config.Config, logger *slog.Logger, redi
 			return events
 		}),
 	)
-	return p, p.app.Err()
+	return p, dig.RootCause(p.app.Err()) // without the constructors that it passed through
 }
 
 // run starts the program and returns when the context ends or something fails, after everything has stopped.
@@ -67,6 +69,7 @@ func (p *program) run(ctx context.Context, started func(context.Context)) error 
 	var failed error
 	select {
 	case <-ctx.Done():
+		p.logger.Info("stopping; a second signal ends it at once", "within", p.timeout)
 	case failed = <-p.failed:
 	}
 	cancel()

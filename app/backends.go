@@ -95,14 +95,15 @@ func waitFor(ctx context.Context, logger *slog.Logger, what string, timeout time
 		if err == nil || fault.KindOf(err) != fault.Unavailable || ctx.Err() != nil {
 			return err
 		}
-		if time.Now().Add(pause).After(deadline) {
-			return fmt.Errorf("%s did not answer within %s: %w", what, timeout, err)
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fmt.Errorf("%s could not be used within %s: %w", what, timeout, err)
 		}
-		logger.Warn("waiting for "+what, "error", err, "for_at_most", time.Until(deadline).Round(time.Second))
+		logger.Warn("waiting for "+what, "error", err, "for_at_most", left.Round(time.Second))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(min(pause, left)):
 		}
 	}
 }

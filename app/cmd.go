@@ -99,7 +99,7 @@ func load(cmd *cobra.Command) (*config.Config, *config.Report, error) {
 // unavailableHint adds what to do to an error of a dependency.
 func unavailableHint(err error, key string) error {
 	if err != nil && fault.KindOf(err) == fault.Unavailable {
-		return fmt.Errorf("%w (is %s right, and is it running?)", err, key)
+		return fmt.Errorf("%w (check %s and the credentials, and that it is running)", err, key)
 	}
 	return err
 }

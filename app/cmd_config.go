@@ -27,10 +27,14 @@ func newConfigCommand() *cobra.Command {
 		Short: "Check the configuration and print every error in it",
 		Args:  args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, _, err := load(cmd); err != nil {
+			cfg, _, err := load(cmd)
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "The configuration is valid.")
+			if cfg.Redis.Addr == "" || cfg.Store.URI == "" {
+				fmt.Fprintln(cmd.OutOrStdout(), "redis.addr or store.uri is not set: only leat run --embedded will start with it.")
+			}
 			return nil
 		},
 	})

@@ -138,7 +138,7 @@ func TestLeaderboardNeedsRedis(t *testing.T) {
 
 	got = call(t.Context(), nil, "leaderboard", "--redis.addr", unusedAddr(t))
 	require.Equal(t, 1, got.code)
-	require.Contains(t, got.err, "(is redis.addr right, and is it running?)")
+	require.Contains(t, got.err, "(check redis.addr and the credentials, and that it is running)")
 }
 
 func TestLeaderboardReportsAKeyThatIsNoBoard(t *testing.T) {

@@ -248,7 +248,7 @@ func TestPublishTellsHowFarItCameWhenTheBrokerIsAway(t *testing.T) {
 	got := call(t.Context(), strings.NewReader(goodLine+"\n"+goodLine+"\n"), "publish", "activity", "--redis.addr", addr)
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.err, "publishing failed at lines 1 to 2 of standard input (all, some or none of them arrived), after 0 that arrived:")
-	require.Contains(t, got.err, "(is redis.addr right, and is it running?)")
+	require.Contains(t, got.err, "(check redis.addr and the credentials, and that it is running)")
 	require.Regexp(t, `^published 0, wrong 0 in `, got.out)
 
 	server := miniredis.RunT(t)

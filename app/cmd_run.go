@@ -16,11 +16,12 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"leat/adapters/embedded"
 	"leat/config"
 )
 
 func newRunCommand() *cobra.Command {
-	var embedded, live bool
+	var embed, live bool
 	var rate float64
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -40,12 +41,12 @@ what is in it and not yet recorded is gone when the process ends. Boards are reb
 			if rate, err = sampleRate(rate, cmd.Flags().Changed("sample"), rest); err != nil {
 				return err
 			}
-			return run(cmd, cfg, running{embedded: embedded, live: live || embedded, rate: rate})
+			return run(cmd, cfg, running{embedded: embed, live: live || embed, rate: rate})
 		},
 	}
-	cmd.Flags().BoolVar(&embedded, "embedded", false, "run Redis and the store inside the process, to try leat out")
+	cmd.Flags().BoolVar(&embed, "embedded", false, "run Redis and the store inside the process, to try leat out")
 	cmd.Flags().BoolVar(&live, "live", false, "print a line a second with throughput, lag and the board (always with --embedded)")
-	cmd.Flags().Float64Var(&rate, "sample", 0, "feed this many events of made-up users per second (50 without a number)")
+	cmd.Flags().Float64Var(&rate, "sample", 0, "with --embedded: feed this many events of made-up users per second (50 without a number)")
 	cmd.Flags().Lookup("sample").NoOptDefVal = "50"
 	return cmd
 }
@@ -77,6 +78,12 @@ func run(cmd *cobra.Command, cfg *config.Config, how running) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the end: at its default it would end the process
 	defer signal.Stop(hangup)
+	switch {
+	case how.embedded && !embedded.Available:
+		return usagef("this build leaves the embedded Redis and store out (-tags noembedded, as the container image does): set redis.addr and store.uri")
+	case how.rate > 0 && !how.embedded:
+		return usagef("--sample makes up users, who do not belong into a real store: use it with --embedded")
+	}
 	if how.embedded {
 		stop, err := embed(cfg)
 		if err != nil {
@@ -112,6 +119,9 @@ func addresses(cfg *config.Config) error {
 		missing = errors.Join(missing, usagef("store.uri is not set (MONGO_URI or LEAT_STORE_URI, or store.uri in leat.yaml, or --store.uri): mongodb://…, postgres://… or sqlite:FILE"))
 	}
 	if missing != nil {
+		if !embedded.Available {
+			return missing
+		}
 		return fmt.Errorf("%w\nSet them, or try leat without either: leat run --embedded --sample", missing)
 	}
 	return nil

@@ -31,7 +31,7 @@ func (p *program) live(ctx context.Context, cfg *config.Config, out io.Writer, e
 			handled := pipeline.observer.handled.Load()
 			rate := float64(handled-before[n]) / every.Seconds()
 			before[n] = handled
-			fmt.Fprintf(out, "%s  %s %6.0f/s  %s  total %d%s\n", now.Format(time.TimeOnly), pipeline.name, rate,
+			fmt.Fprintf(out, "%s  %s %5.0f/s, %s, done %d%s\n", now.Format(time.TimeOnly), pipeline.name, rate,
 				pipeline.lag, handled, p.topLine(ctx, now.In(zone)))
 		}
 	}
@@ -42,22 +42,22 @@ func (w *lagWatch) String() string {
 	lag := w.last.Load()
 	switch {
 	case lag == nil:
-		return "lag ?"
+		return "waiting ?"
 	case lag.Waiting < 0:
-		return fmt.Sprintf("lag ? + %d in flight", lag.Pending)
+		return fmt.Sprintf("waiting ?, in flight %d", lag.Pending)
 	default:
-		return fmt.Sprintf("lag %d + %d in flight", lag.Waiting, lag.Pending)
+		return fmt.Sprintf("waiting %d, in flight %d", lag.Waiting, lag.Pending)
 	}
 }
 
 func (p *program) topLine(ctx context.Context, now time.Time) string {
 	board := activity.BoardKey{Board: activity.BoardWork, Period: activity.Day.Label(now)}
-	standings, err := p.boards.Top(ctx, board, 5)
+	standings, err := p.boards.Top(ctx, board, 3)
 	if err != nil || len(standings) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("  | work today:")
+	b.WriteString(" | work today:")
 	for _, s := range standings {
 		fmt.Fprintf(&b, "  %d. %s %s", s.Rank, visible(s.User), time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
 	}

@@ -55,6 +55,13 @@ func (Config) LogValue() slog.Value { return slog.StringValue(notShown) }
 
 const notShown = "(configuration, not shown)"
 
+// Validate implements Validator.
+func (p Pipelines) Validate(report func(key, problem string)) {
+	if !p.Activity.Enabled {
+		report("activity.enabled", "leaves no pipeline to run; enable at least one")
+	}
+}
+
 // DLQTopic is where the pipeline's dead letters go.
 func (p Pipeline) DLQTopic() string {
 	if p.DLQ == "" {

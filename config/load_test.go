@@ -184,13 +184,26 @@ func TestUnknownVariablesNameTheNearest(t *testing.T) {
 	}
 }
 
+func TestWhatLeatCannotRunWith(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for flag, problem := range map[string]string{
+		"--pipelines.activity.enabled=false":           "leaves no pipeline to run",
+		"--store.uri=postgres://u:p@ss@h:notaport/db":  "percent-encoded",
+		"--store.uri=mysql://127.0.0.1/db":             "must be mongodb://",
+		"--pipelines.activity.time_zone=Asia/Atlantis": "time zone",
+	} {
+		_, _, err := Load(Options{Environ: none, Flags: flags(t, flag)})
+		require.ErrorContains(t, err, problem, flag)
+		require.NotContains(t, err.Error(), "p@ss")
+	}
+}
+
 func TestFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
-	set := flags(t, "--pipelines.activity.enabled=false", "--redis.tls", "--log.level", "debug", "--log.level", "warn",
+	set := flags(t, "--redis.tls", "--log.level", "debug", "--log.level", "warn",
 		"--pipelines.activity.periods", "day", "--pipelines.activity.periods", "week,month", "--data-dir", "/data")
 	cfg, report, err := Load(Options{Environ: none, Flags: set})
 	require.NoError(t, err)
-	require.False(t, cfg.Pipelines.Activity.Enabled)
 	require.True(t, cfg.Redis.TLS)
 	require.Equal(t, "warn", cfg.Log.Level)
 	require.Equal(t, []string{"day", "week", "month"}, cfg.Pipelines.Activity.Periods)
@@ -218,7 +231,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 		{"log.level", "environment LEAT_LOG_LEVEL", `"louder"`, "must be one of debug, info, warn, error"},
 		{"shutdown.timeout", "environment LEAT_SHUTDOWN_TIMEOUT", `"25"`, errDuration.Error()},
 		{"redis.db", "flag --redis.db", `"first"`, "must be a whole number"},
-		{"http.addr", file + ":5", `"nowhere"`, "must be host:port, such as 127.0.0.1:6379 or [::1]:6379"},
+		{"http.addr", file + ":5", `"nowhere"`, "must be host:port, such as 127.0.0.1:8080 or [::1]:8080"},
 	}, sorted(problemsOf(t, err), "log.level", "log.lvel", "shutdown.timeout", "redis.db", "http.addr"))
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ func (s Store) Validate(report func(key, problem string)) {
 	}
 	for _, scheme := range []string{"mongodb://", "mongodb+srv://", "postgres://", "postgresql://", "sqlite:"} {
 		if rest, ok := strings.CutPrefix(s.URI, scheme); ok && rest != "" {
+			if _, err := url.Parse(s.URI); err != nil && strings.HasPrefix(scheme, "postgres") {
+				report("uri", "cannot be parsed; characters such as @ / : % in a password must be percent-encoded")
+			}
 			return
 		}
 	}
@@ -67,6 +71,6 @@ func checkAddr(key, addr string, report func(key, problem string)) {
 		return
 	}
 	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		report(key, "must be host:port, such as 127.0.0.1:6379 or [::1]:6379")
+		report(key, "must be host:port, such as 127.0.0.1:8080 or [::1]:8080")
 	}
 }

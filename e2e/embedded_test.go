@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	liveLine      = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  activity +\d+/s  lag \d+ \+ \d+ in flight  total (\d+)  \| work today:  1\. \S+ \S+`)
+	liveLine      = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  activity +\d+/s, waiting \d+, in flight \d+, done (\d+) \| work today:  1\. \S+ \S+`)
 	embeddedRedis = regexp.MustCompile(`redis-cli -u redis://(\S+)`)
 )
 

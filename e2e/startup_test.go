@@ -65,7 +65,7 @@ func TestRunGivesUpOnAStoreThatDoesNotAnswer(t *testing.T) {
 func TestRunGivesUpOnARedisThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	r := refused(t, 1, []string{"REDIS_ADDR=127.0.0.1:1", "LEAT_STORE_URI=sqlite:leat.db", "LEAT_BROKER_CONNECT_TIMEOUT=2s"})
-	require.Contains(t, r.err, "redis at 127.0.0.1:1 did not answer within 2s")
+	require.Contains(t, r.err, "redis at 127.0.0.1:1 could not be used within 2s")
 	require.Greater(t, r.took, time.Second, "it waits")
 }
 

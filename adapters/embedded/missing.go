@@ -5,6 +5,9 @@ package embedded
 
 import "errors"
 
+// Available reports whether this build has an embedded Redis and store.
+const Available = false
+
 // Redis is left out of this build.
 type Redis struct{}
 

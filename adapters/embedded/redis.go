@@ -13,6 +13,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
+// Available reports whether this build has an embedded Redis and store.
+const Available = true
+
 // Redis is a Redis server that other programs, such as redis-cli, can reach too.
 type Redis struct {
 	server *miniredis.Miniredis

@@ -15,20 +15,25 @@ import (
 
 // Patterns implements activity.PatternStore.
 func (s *Store) Patterns(ctx context.Context) ([]activity.CategoryPatterns, error) {
-	var documents []patternDocument
+	var patterns []activity.CategoryPatterns
 	err := s.within(ctx, "read category patterns", func(ctx context.Context) error {
 		cursor, err := s.patterns.Find(ctx, bson.D{})
 		if err != nil {
 			return err
 		}
-		return cursor.All(ctx, &documents)
+		defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
+		for cursor.Next(ctx) {
+			var d patternDocument
+			if err := cursor.Decode(&d); err != nil { // a user may have edited it
+				s.logger.Warn("category left out", "collection", "category_pattern", "_id", cursor.Current.Lookup("_id").String(), "error", err)
+				continue
+			}
+			patterns = append(patterns, activity.CategoryPatterns{ID: activity.ID(d.ID), Category: d.Category, Apps: d.Apps, Domains: d.Domains, Titles: d.Titles})
+		}
+		return cursor.Err()
 	})
 	if err != nil {
 		return nil, err
-	}
-	patterns := make([]activity.CategoryPatterns, len(documents))
-	for i, d := range documents {
-		patterns[i] = activity.CategoryPatterns{ID: activity.ID(d.ID), Category: d.Category, Apps: d.Apps, Domains: d.Domains, Titles: d.Titles}
 	}
 	slices.SortFunc(patterns, func(a, b activity.CategoryPatterns) int {
 		return cmp.Or(strings.Compare(a.Category, b.Category), bytes.Compare(a.ID[:], b.ID[:]))

@@ -33,6 +33,7 @@ type Store struct {
 	logs     *mongo.Collection // pomodoro_usage_log
 	patterns *mongo.Collection // category_pattern
 	timeout  time.Duration
+	logger   *slog.Logger
 	closed   atomic.Bool
 }
 
@@ -59,7 +60,7 @@ func open(ctx context.Context, uri, database string, cfg Config, logger *slog.Lo
 	}
 	db := client.Database(database)
 	store := &Store{
-		client: client, database: db, timeout: cfg.Timeout,
+		client: client, database: db, timeout: cfg.Timeout, logger: logger,
 		contents: db.Collection("categorized_data"),
 		logs:     db.Collection("pomodoro_usage_log"),
 		patterns: db.Collection("category_pattern"),

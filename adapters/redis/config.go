@@ -46,6 +46,9 @@ func Check(ctx context.Context, client redis.UniversalClient, logger *slog.Logge
 			redis.HasErrorPrefix(err, "Protocol error: unauthenticated") || redis.HasErrorPrefix(err, "AUTH") {
 			return fault.Invalidf("redis_credentials", "redis refuses the credentials: %w (check redis.username and redis.password)", err)
 		}
+		if redis.HasErrorPrefix(err, "DB index") || redis.HasErrorPrefix(err, "invalid DB index") {
+			return fault.Invalidf("redis_db", "redis refuses the database: %w (check redis.db)", err)
+		}
 		return classify(err, "connect")
 	}
 	if info, err := client.InfoMap(ctx, "server").Result(); err == nil && info["Server"]["redis_mode"] == "cluster" {

@@ -3,11 +3,15 @@
 package sqldb
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,7 +47,11 @@ func TestKindsOfPostgres(t *testing.T) {
 		"54000": fault.Invalid, // too large for an index
 		"23505": fault.Internal,
 		"42P01": fault.Internal,
-		"XX000": fault.Internal,
+		"08P01": fault.Unavailable, // a pooler's complaint
+		"26000": fault.Unavailable, // a pooler lost the statement
+		"3D000": fault.Unavailable, // the database was dropped
+		"57P05": fault.Unavailable, // idle for too long
+		"XX000": fault.Unavailable, // the server, or a pooler
 		"":      fault.Internal,
 	} {
 		err := store.fail(t.Context(), "test", &pgconn.PgError{Code: code, Message: "message"})
@@ -68,6 +76,32 @@ func TestKindsOfOtherErrors(t *testing.T) {
 		require.Equal(t, test.want, fault.KindOf(store.fail(t.Context(), "test", test.err)), "%T", test.err)
 	}
 	require.NoError(t, store.fail(t.Context(), "test", nil))
+}
+
+// A database that vanishes after the start is an outage: what the server says to a new connection is no fault of
+// what is stored. At the start it is a wrong setting.
+func TestDroppedDatabase(t *testing.T) {
+	uri, err := url.Parse(databases["postgres"](t))
+	require.NoError(t, err)
+	admin := openStore(t, uri.String())
+	name := "leat_test_" + strings.ToLower(rand.Text())
+	_, err = admin.write.ExecContext(t.Context(), "CREATE DATABASE "+name)
+	require.NoError(t, err)
+	drop := "DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"
+	t.Cleanup(func() { _, _ = admin.write.ExecContext(context.Background(), drop) })
+	uri.Path, uri.RawQuery = "/"+name, "sslmode=disable"
+	store, err := Open(t.Context(), uri.String(), testConfig, silent)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	_, err = admin.write.ExecContext(t.Context(), drop)
+	require.NoError(t, err)
+	for range 4 {
+		_, err = store.AddLogs(t.Context(), []activity.UsageLog{{ID: activity.ID{1}, Timestamp: timestamp}})
+		require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+	}
+	require.ErrorContains(t, err, "does not exist")
+	_, err = Open(t.Context(), uri.String(), testConfig, silent)
+	require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
 }
 
 // Losing its connections is an outage for the store's users, not a fault of what they store.
@@ -126,8 +160,17 @@ func TestPatternsThatNobodyCanRead(t *testing.T) {
 	store := openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "leat.db"))
 	_, err := store.write.ExecContext(t.Context(), "INSERT INTO category_pattern (id, category, app_patterns) VALUES ($1, 'Game', 'steam')", strings.Repeat("0", 24))
 	require.NoError(t, err)
-	_, err = store.Patterns(t.Context())
-	require.ErrorContains(t, err, `category pattern "Game": app_patterns is not a JSON array`)
+	_, err = store.write.ExecContext(t.Context(), "INSERT INTO category_pattern (id, category) VALUES ('x1', 'Music'), ($1, 'Design')", strings.Repeat("1", 24))
+	require.NoError(t, err)
+	var log bytes.Buffer
+	store.logger = slog.New(slog.NewTextHandler(&log, nil))
+	patterns, err := store.Patterns(t.Context())
+	require.NoError(t, err)
+	require.Len(t, patterns, 1, "the others stay in force")
+	require.Equal(t, "Design", patterns[0].Category)
+	require.Contains(t, log.String(), "category=Game")
+	require.Contains(t, log.String(), "app_patterns is not a JSON array")
+	require.Contains(t, log.String(), "category=Music")
 }
 
 // A statement with a remainder of every chunk size inserts every row once.

@@ -35,16 +35,9 @@ func (s *Store) Patterns(ctx context.Context) ([]activity.CategoryPatterns, erro
 			if err := rows.Scan(&id, &pattern.Category, &apps, &domains, &titles); err != nil {
 				return err
 			}
-			if pattern.ID, err = activity.ParseID(id); err != nil {
-				return fmt.Errorf("category pattern %q: %w", pattern.Category, err)
-			}
-			for _, list := range []struct {
-				name, text string
-				to         *[]string
-			}{{"app_patterns", apps, &pattern.Apps}, {"domain_patterns", domains, &pattern.Domains}, {"title_patterns", titles, &pattern.Titles}} {
-				if err := json.Unmarshal([]byte(list.text), list.to); err != nil {
-					return fmt.Errorf("category pattern %q: %s is not a JSON array of texts: %w", pattern.Category, list.name, err)
-				}
+			if err := parsePatterns(&pattern, id, apps, domains, titles); err != nil {
+				s.logger.Warn("category left out", "table", "category_pattern", "category", pattern.Category, "error", err)
+				continue
 			}
 			patterns = append(patterns, pattern)
 		}
@@ -54,6 +47,22 @@ func (s *Store) Patterns(ctx context.Context) ([]activity.CategoryPatterns, erro
 		return cmp.Or(strings.Compare(a.Category, b.Category), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	return patterns, err
+}
+
+// parsePatterns reads what a user may have edited.
+func parsePatterns(pattern *activity.CategoryPatterns, id, apps, domains, titles string) (err error) {
+	if pattern.ID, err = activity.ParseID(id); err != nil {
+		return err
+	}
+	for _, list := range []struct {
+		name, text string
+		to         *[]string
+	}{{"app_patterns", apps, &pattern.Apps}, {"domain_patterns", domains, &pattern.Domains}, {"title_patterns", titles, &pattern.Titles}} {
+		if err := json.Unmarshal([]byte(list.text), list.to); err != nil {
+			return fmt.Errorf("%s is not a JSON array of texts: %w", list.name, err)
+		}
+	}
+	return nil
 }
 
 // SeedPatterns implements activity.PatternStore. It inserts all documents or none.

@@ -30,6 +30,7 @@ type Store struct {
 	write, read *sql.DB // the same pool, except on SQLite
 	dialect     dialect
 	timeout     time.Duration
+	logger      *slog.Logger
 	closed      atomic.Bool
 }
 
@@ -78,6 +79,7 @@ func open(ctx context.Context, uri string, cfg Config, logger *slog.Logger, vers
 	if err != nil {
 		return nil, err
 	}
+	store.logger = logger
 	if err := store.migrate(ctx, versions, logger); err != nil {
 		_ = store.Close()
 		return nil, err

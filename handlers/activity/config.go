@@ -19,9 +19,9 @@ type Config struct {
 
 // TTLConfig says how long boards are kept after their period ended; 0 is for ever.
 type TTLConfig struct {
-	Day   time.Duration `config:"day" default:"0s" doc:"boards of a day"`
-	Week  time.Duration `config:"week" default:"0s" doc:"boards of a week"`
-	Month time.Duration `config:"month" default:"0s" doc:"boards of a month"`
+	Day   time.Duration `config:"day" default:"0s" doc:"boards of a day; counted from its end, 0 keeps them"`
+	Week  time.Duration `config:"week" default:"0s" doc:"boards of a week; counted from its end, 0 keeps them"`
+	Month time.Duration `config:"month" default:"0s" doc:"boards of a month; counted from its end, 0 keeps them"`
 }
 
 // PatternsConfig says how classification follows the patterns in the store.

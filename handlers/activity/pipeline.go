@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -100,6 +101,11 @@ func (p *Pipeline) LoadPatterns(ctx context.Context) error {
 		p.logger.Info("patterns changed", "patterns", next.set.Len())
 	}
 	p.rules.Store(next)
+	for _, category := range p.config.WorkCategories {
+		if !slices.ContainsFunc(documents, func(d CategoryPatterns) bool { return d.Category == category }) {
+			p.logger.Warn("no document of category_pattern has this work category", "work_category", category)
+		}
+	}
 	return nil
 }
 

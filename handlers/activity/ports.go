@@ -46,7 +46,8 @@ type CategoryPatterns struct {
 
 // PatternStore keeps the patterns that users edit.
 type PatternStore interface {
-	// Patterns returns all documents of category_pattern, by category name.
+	// Patterns returns all documents of category_pattern, by category name. One that cannot be read is left out and
+	// logged: users edit them.
 	Patterns(ctx context.Context) ([]CategoryPatterns, error)
 	// SeedPatterns inserts the given documents if the collection is empty. Several workers may do so at once:
 	// a document whose id exists is left as it is.
