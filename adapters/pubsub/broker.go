@@ -39,7 +39,8 @@ type Capabilities struct {
 
 // FloorReader reports how far a topic is done.
 type FloorReader interface {
-	// Floors returns, for each source of the topic, the position below which every message has been acked by the group.
+	// Floors returns, for each source of the topic, the position below which the group has nothing unacked and this process
+	// has nothing in hand. Others may have: the ack floor is the lowest that any process of the group says.
 	Floors(ctx context.Context, topic string) (map[string]delivery.Position, error)
 }
 

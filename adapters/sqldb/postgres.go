@@ -115,11 +115,14 @@ func refusedByPostgres(err error) bool {
 }
 
 // postgresKind reads the SQLSTATE. Where the server, its operator or another transaction is the reason, the
-// values are not at fault.
+// values are not at fault; nor are they where no connection came about, whatever the server said to that.
 func postgresKind(err error) (fault.Kind, bool) {
+	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting {
+		return fault.Unavailable, true
+	}
 	failed, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting || pgconn.Timeout(err) || pgconn.SafeToRetry(err) {
+		if pgconn.Timeout(err) || pgconn.SafeToRetry(err) {
 			return fault.Unavailable, true
 		}
 		return 0, false
@@ -129,12 +132,14 @@ func postgresKind(err error) (fault.Kind, bool) {
 	}
 	switch failed.Code[:2] {
 	case "08", // connection
-		"25",             // a standby, or a transaction that was ended
-		"28",             // credentials
-		"40",             // serialization, deadlock
-		"53",             // disk, memory, connections
-		"55",             // locks
-		"57", "58", "F0": // operator, system, configuration
+		"25",                   // a standby, or a transaction that was ended
+		"26",                   // a prepared statement that a pooler lost
+		"28",                   // credentials
+		"3D",                   // the database is not there
+		"40",                   // serialization, deadlock
+		"53",                   // disk, memory, connections
+		"55",                   // locks
+		"57", "58", "F0", "XX": // operator, system, configuration, the server itself
 		return fault.Unavailable, true
 	case "22", "54": // data, size
 		return fault.Invalid, true

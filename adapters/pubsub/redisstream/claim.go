@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,7 +16,7 @@ const claimChunk = 100
 // takeScript gives entries to a consumer: those that it owns already, and those that are idle for long enough,
 // both looked at anew. KEYS stream, suspects; ARGV group, consumer, idle in milliseconds, ids.
 // It acks those whose data is gone, and returns their number and, for each other entry,
-// {id, deliveries with this one, delivery count of its run alone or nil, fields}.
+// {id, deliveries with this one, number of its runs alone or nil, fields}.
 var takeScript = redis.NewScript(`
 if redis.replicate_commands then redis.replicate_commands() end
 local group, consumer, idle = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -97,12 +98,14 @@ func (s *subscription) takeAll(ctx context.Context, query redis.XPendingExtArgs)
 	}
 }
 
-// take takes entries, for which slots are reserved, and delivers them or sets suspects aside.
+// take takes entries, for which slots are reserved, and delivers them or sets suspects aside. The ids ascend.
 func (s *subscription) take(ctx context.Context, ids []string) error {
 	args := []any{s.Group, s.lease.consumer(), s.Claim.MinIdle.Milliseconds()}
 	for _, id := range ids {
 		args = append(args, id)
 	}
+	s.window.arrive(ids[0])
+	defer s.window.arrive("")
 	reply, err := takeScript.Run(ctx, s.Client, []string{s.topic, s.suspects()}, args...).Slice()
 	var items, suspects []*item
 	var gone int64
@@ -139,13 +142,16 @@ func (s *subscription) taken(reply []any) (items, suspects []*item, gone int64, 
 		id, _ := taken[0].(string)
 		deliveries, _ := taken[1].(int64)
 		it := s.fill(new(item), id, fieldBytes(taken[3]), int(deliveries), now)
+		if runs, noted := taken[2].(string); noted {
+			it.runs, _ = strconv.Atoi(runs)
+		}
 		switch {
-		case taken[2] != nil:
+		case it.runs >= exhausting:
 			it.marked, it.exhausted = true, true
 			s.observe(EventExhausted, 1)
-			s.log.Error("an entry ran alone without an outcome; it is passed on to be dead-lettered", "id", id, "deliveries", deliveries)
+			s.log.Error("an entry ran alone again and again without an outcome; it is passed on to be dead-lettered", "id", id, "deliveries", deliveries, "runs", it.runs)
 			items = append(items, it)
-		case int(deliveries) > s.MaxDeliveries:
+		case it.runs > 0 || int(deliveries) > s.MaxDeliveries:
 			it.alone = true
 			suspects = append(suspects, it)
 		default:

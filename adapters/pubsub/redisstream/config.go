@@ -56,8 +56,15 @@ type Options struct {
 	Logger *slog.Logger
 	// Observe counts what happens to entries. It is called often and must not block. May be nil.
 	Observe func(topic string, event Event, n int)
-	// CloseTimeout is how long a stop waits for messages whose handlers have begun. 0 does not wait.
+	// CloseTimeout is how long a stop waits for messages whose handlers have begun. 0 does not wait. Neither does
+	// a round trip of a *redis.Client take longer, but at least 1 s and at most 5 s, so that a server that hangs
+	// does not hold a stop up.
 	CloseTimeout time.Duration
+}
+
+// redisTimeout bounds a round trip to Redis, and all that a stop still asks of it when the handlers are done.
+func (o *Options) redisTimeout() time.Duration {
+	return max(time.Second, min(5*time.Second, o.CloseTimeout))
 }
 
 func (o *Options) prepare() error {
@@ -83,6 +90,11 @@ func (o *Options) prepare() error {
 	}
 	if o.opener() == nil {
 		return fault.Invalidf("options", "redisstream: no way to make a client for reading from a %T: set ReadClient", o.Client)
+	}
+	if client, ok := o.Client.(*redis.Client); ok {
+		if timeout := client.Options().ReadTimeout; timeout <= 0 || timeout > o.redisTimeout() {
+			o.Client = client.WithTimeout(o.redisTimeout())
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

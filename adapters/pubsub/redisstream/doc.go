@@ -34,15 +34,18 @@
 //
 // An entry that was delivered more than Config.MaxDeliveries times without an outcome is a suspect: it is
 // delivered with nothing else in flight in its subscription, after a note of it was made in Redis. An ack or a
-// nack is an outcome, and removes the note. If the entry comes up again with the note still there, that run
-// killed or hung its process: it is delivered with delivery.KeyExhausted, to be dead-lettered unhandled.
+// nack is an outcome, and removes the note. If the entry comes up again with the note still there, its process
+// ended during that run, though perhaps not of it: it runs alone once more. After two such runs it is delivered
+// with delivery.KeyExhausted, to be dead-lettered unhandled.
 //
-// Pending entries whose data was trimmed or deleted are acked unseen, and counted as EventTrimmed.
+// Pending entries whose data was trimmed or deleted before they came here are acked unseen, and counted as
+// EventTrimmed. What a process holds already it delivers, even if the stream is trimmed or deleted meanwhile; only
+// if it stops before that is such an entry lost.
 //
 // # Keys
 //
 // All keys lie on the slot of the stream in cluster mode.
 //
 //	leat:{STREAM}:lease:STREAM:GROUP:CONSUMER   the process that has the consumer name; expires after Config.Lease
-//	leat:{STREAM}:suspects:STREAM:GROUP         hash: id of an entry that runs alone to its delivery count
+//	leat:{STREAM}:suspects:STREAM:GROUP         hash: id of an entry that runs alone to how often it has
 package redisstream

@@ -11,8 +11,8 @@ const (
 	EventTrimmed                // pending, but its data was trimmed or deleted; acked unseen
 	EventMalformed              // could not be decoded; delivered with its raw fields
 	EventSuspect                // delivered too often; run alone
-	EventExhausted              // its run alone ended without an outcome; delivered to be dead-lettered
-	EventLost                   // claimed by another consumer while in flight here
+	EventExhausted              // its runs alone ended without an outcome; delivered to be dead-lettered
+	EventLost                   // claimed by another consumer while held here
 	EventReturned               // handed back at the stop, undelivered or nacked
 )
 

@@ -23,10 +23,14 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
 end
 return {}`)
 
-// Floors returns the position below which the group has acked every entry of the stream: the oldest pending
-// one, else the one after the last that was delivered, read at one instant. The source is the topic, with the
-// namespace before it if there is one. A stream or group that does not exist has the zero position. Entries
-// that were trimmed or deleted unread count as acked.
+// Floors returns the position below which nothing is left to do, as far as Redis and this subscriber know: the
+// oldest pending entry of the group, else the one after the last that was delivered; or the oldest entry that this
+// subscriber holds, if that is lower. It holds an entry from the reply that brought it until its XACK is confirmed,
+// also when Redis has forgotten the entry meanwhile, because the stream was trimmed or deleted. What other processes
+// hold of such entries is not known here: the true floor is the lowest of all processes' reports.
+//
+// The source is the topic, with the namespace before it if there is one. A stream or group that does not exist has
+// the zero position. Entries that were trimmed or deleted unread count as acked.
 func (s *Subscriber) Floors(ctx context.Context, topic string) (map[string]delivery.Position, error) {
 	source := s.options.source(topic)
 	reply, err := floorScript.Run(ctx, s.options.Client, []string{topic}, s.options.Group).StringSlice()
@@ -46,5 +50,22 @@ func (s *Subscriber) Floors(ctx context.Context, topic string) (map[string]deliv
 	if err != nil {
 		return nil, fault.Internalf("reply", "redisstream: ack floor of %q: %w", topic, err)
 	}
+	// After Redis: what left the pending list with an ack has left the windows by now, and no other has.
+	for _, window := range s.windows(topic) {
+		if lowest, held := window.lowest(); held && lowest.Less(position) {
+			position = lowest
+		}
+	}
 	return map[string]delivery.Position{source: position}, nil
+}
+
+func (s *Subscriber) windows(topic string) (windows []*window) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for subscription := range s.subscriptions {
+		if subscription.topic == topic {
+			windows = append(windows, subscription.window)
+		}
+	}
+	return windows
 }

@@ -12,7 +12,8 @@ import (
 const heartbeatChunk = 200
 
 // extendScript resets the idle time of entries that the consumer still owns, keeps their delivery counts, and
-// returns the ids of the others. KEYS stream; ARGV group, consumer, ids in their order.
+// returns the ids of those that another consumer owns. What nobody owns is in neither list: its data was
+// trimmed, or the group was created anew. KEYS stream; ARGV group, consumer, ids in their order.
 var extendScript = redis.NewScript(`
 if redis.replicate_commands then redis.replicate_commands() end
 local group, consumer = ARGV[1], ARGV[2]
@@ -26,7 +27,7 @@ for i = 3, #ARGV do
   if count then
     ours[count] = ours[count] or {}
     table.insert(ours[count], ARGV[i])
-  else
+  elseif #redis.call('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1) > 0 then
     lost[#lost + 1] = ARGV[i]
   end
 end
@@ -94,6 +95,8 @@ func (s *subscription) keep(ctx context.Context, leased <-chan struct{}) {
 // consumer has claimed meanwhile, as after this process was stopped for a while, is no longer extended; if it
 // waits here for a delivery it is dropped. If it is in flight, its ack is still told to Redis: the work is done,
 // and effects are applied once, so the worst that follows is that the other consumer does it in vain.
+//
+// An entry that nobody owns any more is kept: its payload may be nowhere else, and an XACK of it does no harm.
 func (s *subscription) extend(ctx context.Context) error {
 	began := time.Now()
 	consumer := s.lease.consumer()
@@ -144,7 +147,7 @@ func (s *subscription) extended(ids, lost []string, at time.Time) {
 	s.window.dropLost()
 	if n > 0 {
 		s.observe(EventLost, n)
-		s.log.Warn("entries in flight are no longer ours: claimed by another consumer, or gone", "entries", n)
+		s.log.Warn("entries are no longer ours: another consumer has claimed them", "entries", n)
 	}
 }
 

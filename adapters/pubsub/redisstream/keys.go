@@ -28,7 +28,7 @@ func leaseKey(stream, group, consumer string) string {
 		url.QueryEscape(group) + ":" + url.QueryEscape(consumer)
 }
 
-// suspectsKey is a hash of the entries that run alone: entry id to delivery count.
+// suspectsKey is a hash of the entries that run alone: entry id to how often they have.
 func suspectsKey(stream, group string) string {
 	return "leat:{" + hashTag(stream) + "}:suspects:" + url.QueryEscape(stream) + ":" + url.QueryEscape(group)
 }

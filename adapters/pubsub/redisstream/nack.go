@@ -7,7 +7,7 @@ import (
 
 // wait keeps a nacked item until it is due. One that another consumer has claimed is that one's business.
 func (w *window) wait(it *item, now time.Time) {
-	it.msg, it.ctx = nil, nil
+	it.msg, it.ctx, it.runs = nil, nil, 0
 	if it.lost {
 		w.free(it)
 		return
@@ -32,14 +32,14 @@ func nackDelay(nack Nack, nacks int, chance float64) time.Duration {
 	return delay + time.Duration(chance*float64(delay)/2)
 }
 
-// due takes out the nacked items whose time has come; suspects among them wait for their turn alone.
-func (w *window) due(now time.Time) []*item {
+// redeliver delivers the nacked items whose time has come, each with the message that prepare made for it.
+// Suspects among them wait for their turn alone.
+func (w *window) redeliver(now time.Time, prepare func(*item)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.solo || w.stopped || len(w.waiting) == 0 || now.Before(w.nextDue) {
-		return nil
+		return
 	}
-	var due []*item
 	kept := w.waiting[:0]
 	w.nextDue = time.Time{}
 	for _, it := range w.waiting {
@@ -47,7 +47,8 @@ func (w *window) due(now time.Time) []*item {
 		case !it.due.After(now) && it.alone:
 			w.suspects = append(w.suspects, it)
 		case !it.due.After(now):
-			due = append(due, it)
+			prepare(it)
+			w.fly(it)
 		default:
 			kept = append(kept, it)
 			if w.nextDue.IsZero() || it.due.Before(w.nextDue) {
@@ -57,5 +58,4 @@ func (w *window) due(now time.Time) []*item {
 	}
 	clear(w.waiting[len(kept):])
 	w.waiting = kept
-	return due
 }

@@ -13,11 +13,8 @@ import (
 	"leat/handlers/fault"
 )
 
-// PublisherOptions is what NewPublisher may be told. The zero value never trims.
+// PublisherOptions is what NewPublisher may be told.
 type PublisherOptions struct {
-	// MaxLen trims the stream to about this many entries with each entry added; 0 never does. Entries that no
-	// group has read are trimmed too, so it is for streams that may lose their tail.
-	MaxLen int64
 	// Timeout bounds each round trip where the context of a call has no earlier deadline; 0 leaves that to the
 	// timeouts of the client.
 	Timeout time.Duration
@@ -113,11 +110,7 @@ func (p *Publisher) publish(ctx context.Context, topic string, n int, add func(a
 	for done := 0; done < n; {
 		var cmds []redis.Cmder
 		for size := 0; done+len(cmds) < n && len(cmds) < publishChunk && size < publishBytes; {
-			args := append(make([]any, 0, 32), "xadd", topic)
-			if p.options.MaxLen > 0 {
-				args = append(args, "maxlen", "~", p.options.MaxLen)
-			}
-			args = add(append(args, "*"), done+len(cmds))
+			args := add(append(make([]any, 0, 32), "xadd", topic, "*"), done+len(cmds))
 			for _, arg := range args {
 				size += length(arg)
 			}

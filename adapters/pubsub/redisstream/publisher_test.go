@@ -82,12 +82,3 @@ func TestPublishErrors(t *testing.T) {
 	require.NoError(t, publisher.Close())
 	require.Equal(t, fault.Canceled, fault.KindOf(publisher.Publish("s", msg)))
 }
-
-func TestPublishMaxLen(t *testing.T) {
-	client := connect(t, startRedis(t, "--stream-node-max-entries", "10").addr)
-	publisher := NewPublisher(client, PublisherOptions{MaxLen: 50})
-	for range 500 {
-		require.NoError(t, publisher.PublishFields(context.Background(), "s", []Field{{Name: "a", Value: "b"}}))
-	}
-	require.Less(t, client.XLen(context.Background(), "s").Val(), int64(100))
-}

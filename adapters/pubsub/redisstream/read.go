@@ -116,6 +116,7 @@ func (s *subscription) fetch(ctx context.Context, n int) error {
 	var items []*item
 	var chunk []item
 	var now time.Time
+	defer s.window.arrive("")
 	consumer := s.lease.consumer()
 	size, err := s.entries.read(ctx, s.Group, consumer, s.topic, n, s.Block, func(e entry) {
 		if e.values == nil || s.again(e.id) {
@@ -127,6 +128,7 @@ func (s *subscription) fetch(ctx context.Context, n int) error {
 		}
 		if items == nil {
 			items, now = make([]*item, 0, n), time.Now()
+			s.window.arrive(string(e.id))
 		}
 		if len(chunk) == 0 {
 			chunk = make([]item, min(itemChunk, n-len(items)))

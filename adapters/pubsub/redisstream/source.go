@@ -13,7 +13,8 @@ import (
 )
 
 // source is where new entries are read. Not safe for concurrent use. Cancelling a context does not interrupt a
-// read that blocks; it ends with the block at the latest. A read is sent once only: a second try after a lost
+// read that blocks; it ends with the block, and even if the server hangs stopSlack later. A read through a client
+// that a caller made may take its ReadTimeout instead. A read is sent once only: a second try after a lost
 // reply would leave the entries of the first pending and unseen.
 type source interface {
 	// read runs an XREADGROUP of one stream and returns the size of the reply in bytes.
@@ -23,6 +24,9 @@ type source interface {
 
 // readSlack is how much longer than its block a read may take.
 const readSlack = 5 * time.Second
+
+// stopSlack is how much longer than its block a read may take once its context has ended.
+const stopSlack = 500 * time.Millisecond
 
 // opener returns what opens the source of a subscription; nil if the client is of a type that it does not know.
 func (o *Options) opener() func() source {
@@ -102,7 +106,9 @@ func (w *wire) read(ctx context.Context, group, consumer, stream string, count i
 		w.command = append(strconv.AppendInt(append(w.command, '$'), int64(len(word)), 10), "\r\n"...)
 		w.command = append(append(w.command, word...), "\r\n"...)
 	}
-	err := w.conn.SetDeadline(time.Now().Add(block + readSlack))
+	conn := w.conn
+	err := conn.SetDeadline(time.Now().Add(block + readSlack))
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now().Add(block + stopSlack)) })()
 	if err == nil {
 		if _, err = w.conn.Write(w.command); err == nil {
 			err = w.replies.next(visit)

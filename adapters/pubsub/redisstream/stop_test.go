@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,4 +191,39 @@ func TestRoomWaitsOnlyAMomentForMore(t *testing.T) {
 		require.Equal(t, 30, s.room(t.Context(), 50))
 		require.Equal(t, time.Millisecond, time.Since(began))
 	})
+}
+
+// A stop keeps its time even if Redis is away, or accepts connections and says nothing.
+func TestCloseKeepsItsTimeWithoutRedis(t *testing.T) {
+	for name, leave := range map[string]func(t *testing.T, s *server){
+		"away":  func(_ *testing.T, s *server) { s.kill() },
+		"hangs": func(t *testing.T, s *server) { require.NoError(t, s.cmd.Process.Signal(syscall.SIGSTOP)) },
+	} {
+		for outcome, finish := range map[string]func(*message.Message){
+			"acked":     func(msg *message.Message) { msg.Ack() },
+			"nacked":    func(msg *message.Message) { msg.Nack() },
+			"no answer": func(*message.Message) {},
+		} {
+			t.Run(name+", "+outcome, func(t *testing.T) {
+				t.Parallel()
+				server := startRedis(t)
+				client := redis.NewClient(&redis.Options{Addr: server.addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+				t.Cleanup(func() { _ = client.Close() })
+				options := quick(client)
+				options.Block, options.CloseTimeout = time.Second, time.Second
+				subscriber, messages := subscribe(t, options, "s")
+				xadd(t, client, "s", 2)
+				all := receiveAll(t, messages, 2)
+				time.Sleep(100 * time.Millisecond) // the reader waits for more
+				leave(t, server)
+				for _, msg := range all {
+					finish(msg)
+				}
+				time.Sleep(100 * time.Millisecond) // the sweeper is at it
+				began := time.Now()
+				_ = subscriber.Close()
+				require.Less(t, time.Since(began), 2*options.CloseTimeout+2*time.Second)
+			})
+		}
+	}
 }

@@ -28,10 +28,9 @@ type Subscriber struct {
 }
 
 var (
-	_ message.Subscriber           = (*Subscriber)(nil)
-	_ message.SubscribeInitializer = (*Subscriber)(nil)
-	_ pubsub.FloorReader           = (*Subscriber)(nil)
-	_ pubsub.LagReader             = (*Subscriber)(nil)
+	_ message.Subscriber = (*Subscriber)(nil)
+	_ pubsub.FloorReader = (*Subscriber)(nil)
+	_ pubsub.LagReader   = (*Subscriber)(nil)
 )
 
 // Capabilities is what streams can do: every message has a position, and may be held for as long as need be.
@@ -86,7 +85,9 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		err := subscription.run(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.subscriptions, subscription)
+		if subscription.window.inFlight() == 0 { // else handlers are still at it: Floors must not pass them
+			delete(s.subscriptions, subscription)
+		}
 		if err != nil {
 			s.lost = append(s.lost, err)
 		}
@@ -94,24 +95,18 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	return subscription.window.out, nil
 }
 
-// SubscribeInitialize creates the stream and the group, as Subscribe does.
-func (s *Subscriber) SubscribeInitialize(topic string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
-	defer cancel()
-	return failure(newSubscription(ctx, s, topic).createGroup(ctx), "create group %q of %q", s.options.Group, topic)
-}
-
 // Close stops all subscriptions and waits for them. It may be called often and concurrently; all calls return
 // the same.
 //
-// Reading stops within Config.Block, or 5 s later if the server hangs. What no handler has received is handed
-// back to Redis, and does not count as a delivery. Messages that handlers have may finish within CloseTimeout;
-// then their contexts end, and they have as long again, at most a second. Everything that was acked is acked in
-// Redis before Close returns, and everything that was nacked is handed back. What has no outcome stays pending
-// under the consumer's name, and is delivered again when the name comes back or claim.min_idle has passed.
+// Reading stops within Config.Block, or half a second later if the server hangs. What no handler has received is
+// handed back to Redis, and does not count as a delivery. Messages that handlers have may finish within
+// CloseTimeout; then their contexts end, and they have as long again, at most a second. Everything that was acked is
+// acked in Redis before Close returns, and everything that was nacked is handed back. What has no outcome stays
+// pending under the consumer's name, and is delivered again when the name comes back or claim.min_idle has passed.
 //
-// If Redis is away, Close gives up after 5 s more, and returns an error of kind Unavailable that says how many
-// acks are lost: those entries will be delivered again.
+// If Redis is away or hangs, Close gives up after CloseTimeout more (at least half a second, at most 5 s), and
+// returns an error of kind Unavailable that says how many acks are lost: those entries will be delivered again.
+// Close takes no longer than twice CloseTimeout and 2 s, if the client has ContextTimeoutEnabled.
 func (s *Subscriber) Close() error {
 	s.mu.Lock()
 	first := !s.stopped
@@ -125,17 +120,4 @@ func (s *Subscriber) Close() error {
 	}
 	<-s.closed
 	return s.failure
-}
-
-// InFlight returns how many messages of the topic are delivered and have no outcome yet.
-func (s *Subscriber) InFlight(topic string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for subscription := range s.subscriptions {
-		if subscription.topic == topic {
-			n += subscription.window.inFlight()
-		}
-	}
-	return n
 }

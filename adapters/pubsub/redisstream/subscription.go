@@ -14,8 +14,8 @@ import (
 	"leat/handlers/fault"
 )
 
-// cleanupTimeout bounds what a stop still asks of Redis when all handlers are done.
-const cleanupTimeout = 5 * time.Second
+// leastCleanup is how long a stop waits for Redis when all handlers are done, even if that was all its time.
+const leastCleanup = 500 * time.Millisecond
 
 // subscription is one Subscribe. Three goroutines work on its window: the reader fills it, the sweeper empties
 // it, the keeper keeps the lease and the entries ours. run starts them, and waits for them.
@@ -91,13 +91,14 @@ func (s *subscription) run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-s.stop:
 	}
+	until := time.Now().Add(2*s.CloseTimeout + time.Second)
 	stopReading()
 	undelivered := s.window.withdraw()
-	reader.Wait()
 	s.drain()
+	reader.Wait()
 	stopWork()
 	workers.Wait()
-	return s.cleanUp(undelivered)
+	return s.cleanUp(undelivered, min(s.redisTimeout(), max(leastCleanup, time.Until(until))))
 }
 
 // drain waits for the handlers for CloseTimeout, and as long again, at most a second, once it has ended their
@@ -130,8 +131,8 @@ func (s *subscription) drain() {
 }
 
 // cleanUp tells Redis all that is to tell when no goroutine is left, and closes the read client.
-func (s *subscription) cleanUp(undelivered []*item) error {
-	ctx, cancel := context.WithTimeout(s.values, cleanupTimeout)
+func (s *subscription) cleanUp(undelivered []*item, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(s.values, timeout)
 	defer cancel()
 	if s.entries != nil {
 		s.entries.close()

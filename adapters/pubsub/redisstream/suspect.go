@@ -4,6 +4,10 @@ import (
 	"context"
 )
 
+// exhausting is how many runs alone must end without an outcome before an entry is given up. One may have been
+// held back, as while the store was away, when its process died of something else.
+const exhausting = 2
+
 // runSuspects runs the entries that were delivered too often, one at a time, each with nothing else in flight:
 // if the process dies of one, it is known which. It returns when all have an outcome, or ctx ends.
 func (s *subscription) runSuspects(ctx context.Context) error {
@@ -12,30 +16,32 @@ func (s *subscription) runSuspects(ctx context.Context) error {
 	}
 	defer s.window.endSolo()
 	for {
-		if !s.quiet(ctx) {
+		if !s.quiet(ctx) || s.Gate != nil && s.Gate.Wait(ctx) != nil {
 			return nil
 		}
-		it := s.window.nextSuspect()
+		it := s.window.firstSuspect()
 		if it == nil {
 			return nil
 		}
 		if err := s.runAlone(ctx, it); err != nil {
-			s.window.park(it)
 			return err
 		}
 	}
 }
 
-// runAlone delivers a suspect, after Redis has noted that it is on its own now. Whoever gets the entry with
-// that note still there knows that this delivery ended without an outcome.
+// runAlone delivers a suspect, after Redis has noted how often it was on its own. Whoever gets the entry with
+// that note still there knows that these runs ended without an outcome. The number is set, not incremented: the
+// client may send the command twice.
 func (s *subscription) runAlone(ctx context.Context, it *item) error {
-	if err := s.Client.HSet(ctx, s.suspects(), it.id, it.deliveries).Err(); err != nil {
+	if err := s.Client.HSet(ctx, s.suspects(), it.id, it.runs+1).Err(); err != nil {
 		return err
 	}
 	it.marked = true
-	s.observe(EventSuspect, 1)
-	s.log.Warn("an entry was delivered too often without an outcome; it runs alone", "id", it.id, "deliveries", it.deliveries)
-	s.deliver(it)
+	s.prepare(it, s.lease.consumer())
+	if s.window.deliverAlone(it) {
+		s.observe(EventSuspect, 1)
+		s.log.Warn("an entry was delivered too often without an outcome; it runs alone", "id", it.id, "deliveries", it.deliveries)
+	}
 	return nil
 }
 
@@ -66,13 +72,23 @@ func (w *window) endSolo() {
 	signal(w.wake)
 }
 
-func (w *window) nextSuspect() *item {
+func (w *window) firstSuspect() *item {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.suspects) == 0 {
 		return nil
 	}
-	it := w.suspects[0]
+	return w.suspects[0]
+}
+
+// deliverAlone delivers the first suspect. It reports false if it is lost meanwhile, or the window stopped.
+func (w *window) deliverAlone(it *item) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped || len(w.suspects) == 0 || w.suspects[0] != it {
+		return false
+	}
 	w.suspects = w.suspects[1:]
-	return it
+	w.fly(it)
+	return true
 }

@@ -43,9 +43,8 @@ func (s *subscription) sweep(ctx context.Context) {
 		case ticked:
 			tick = min(2*tick, longTick)
 		}
-		if due := s.window.due(time.Now()); len(due) > 0 {
-			s.deliver(due...)
-		}
+		consumer := s.lease.consumer()
+		s.window.redeliver(time.Now(), func(it *item) { s.prepare(it, consumer) })
 	}
 }
 

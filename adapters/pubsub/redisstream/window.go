@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"leat/handlers/delivery"
 )
 
 // item is an entry that the subscription holds: from the read until Redis has confirmed its outcome.
@@ -19,8 +21,9 @@ type item struct {
 	due        time.Time        // of a nacked item: when it is delivered again
 	nacks      int
 	alone      bool // a suspect: delivered with nothing else in flight
+	runs       int  // alone, that the suspects' hash told of and that had no outcome
 	marked     bool // the suspects' hash names it
-	exhausted  bool // its run alone ended without an outcome
+	exhausted  bool // its runs alone ended without an outcome
 	lost       bool // another consumer has claimed it
 	resent     bool // Redis gave it to us once more: an XACK sent before does not count
 }
@@ -37,6 +40,7 @@ type window struct {
 	wake  chan struct{}         // there is something to watch
 
 	mu       sync.Mutex
+	arriving string  // lowest of the entries on their way into the window; empty if there is none
 	used     int     // slots taken, reserved ones included
 	bytes    int     // of the items
 	flying   []*item // delivered, without an outcome, in the order of delivery
@@ -92,8 +96,31 @@ func (w *window) free(it *item) {
 	w.bytes -= it.size()
 }
 
+// arrive tells that entries from id on are on their way into the window; empty ends that.
+func (w *window) arrive(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.arriving = id
+}
+
+// lowest returns the smallest position that is held here, or on its way here; ok is false if nothing is.
+func (w *window) lowest() (lowest delivery.Position, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	consider := func(id string) {
+		if position, _ := delivery.ParsePosition(id); !ok || position.Less(lowest) {
+			lowest, ok = position, true
+		}
+	}
+	if w.arriving != "" {
+		consider(w.arriving)
+	}
+	w.visit(func(it *item) { consider(it.id) }, w.flying, w.waiting, w.suspects, w.acked)
+	return lowest, ok
+}
+
 // deliver puts the messages of items into the channel, which has room for all items. When the window is
-// stopped, or a suspect runs alone, it keeps the items instead.
+// stopped, it keeps the items instead.
 func (w *window) deliver(items ...*item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,11 +128,10 @@ func (w *window) deliver(items ...*item) {
 		w.suspects = append(w.suspects, items...)
 		return
 	}
-	if w.solo && !items[0].alone { // they were due when it began
-		w.waiting = append(w.waiting, items...)
-		w.nextDue = items[0].due
-		return
-	}
+	w.fly(items...)
+}
+
+func (w *window) fly(items ...*item) {
 	w.flying = append(w.flying, items...)
 	for _, it := range items {
 		w.out <- it.msg

@@ -23,6 +23,15 @@ func idsOf(items []*item) []string {
 	return ids
 }
 
+// redelivered returns the ids of the nacked items that are delivered again.
+func redelivered(w *window, now time.Time) (ids []string) {
+	w.redeliver(now, func(it *item) {
+		it.msg, it.ctx = message.NewMessage("", nil), &messageContext{values: context.Background()}
+		ids = append(ids, it.id)
+	})
+	return ids
+}
+
 func TestSweepFindsOutcomesBehindAStuckHead(t *testing.T) {
 	w := newWindow(10, Nack{Delay: time.Second, MaxDelay: time.Minute})
 	items := []*item{flyingItem("1"), flyingItem("2"), flyingItem("3"), flyingItem("4")}
@@ -52,8 +61,8 @@ func TestSweepFindsOutcomesBehindAStuckHead(t *testing.T) {
 	w.settle(6)
 	w.confirm(2, 0)
 	require.Equal(t, 8, w.reserve(10), "a nacked item keeps its slot")
-	require.Empty(t, w.due(now.Add(time.Second-1)))
-	require.Equal(t, []string{"3"}, idsOf(w.due(now.Add(1500*time.Millisecond))))
+	require.Empty(t, redelivered(w, now.Add(time.Second-1)))
+	require.Equal(t, []string{"3"}, redelivered(w, now.Add(1500*time.Millisecond)))
 }
 
 func TestWithdrawTakesBackWhatNobodyReceived(t *testing.T) {
@@ -132,21 +141,19 @@ func TestNothingIsDeliveredBesideASuspect(t *testing.T) {
 	now := time.Unix(1000, 0)
 	w.sweep(now)
 	now = now.Add(time.Minute)
-	due := w.due(now)
-	require.Equal(t, []string{"2"}, idsOf(due))
 
 	w.park(suspect)
 	require.True(t, w.beginSolo())
-	require.Same(t, suspect, w.nextSuspect())
-	w.deliver(due...) // taken before the run began
-	require.Zero(t, w.inFlight())
-	w.deliver(suspect)
+	require.Same(t, suspect, w.firstSuspect())
+	require.Empty(t, redelivered(w, now))
+	require.True(t, w.deliverAlone(suspect))
+	require.False(t, w.deliverAlone(suspect))
 	require.Equal(t, 1, w.inFlight())
-	require.Empty(t, w.due(now))
+	require.Empty(t, redelivered(w, now))
 	suspect.msg.Ack()
 	w.sweep(now)
 	w.endSolo()
-	require.Equal(t, []string{"2"}, idsOf(w.due(now)))
+	require.Equal(t, []string{"2"}, redelivered(w, now))
 	require.False(t, w.beginSolo())
 }
 
@@ -183,4 +190,39 @@ func TestWindowIsBoundedInBytes(t *testing.T) {
 	require.Zero(t, w.reserve(1), "until Redis has confirmed")
 	w.confirm(1, 0)
 	require.Equal(t, 9, w.reserve(100))
+}
+
+func TestLowestOfAllThatIsHeld(t *testing.T) {
+	w := newWindow(10, Nack{Delay: time.Second})
+	lowest := func() string {
+		position, ok := w.lowest()
+		if !ok {
+			return ""
+		}
+		return position.String()
+	}
+	require.Empty(t, lowest())
+	w.arrive("7-1")
+	require.Equal(t, "7-1", lowest(), "read, but not in the window yet")
+	it := flyingItem("7-1")
+	w.reserve(1)
+	w.settle(1, it)
+	require.Equal(t, "7-1", lowest())
+	w.deliver(it)
+	w.arrive("")
+	require.Equal(t, "7-1", lowest(), "in flight")
+	suspect := flyingItem("6-10")
+	w.park(suspect, flyingItem("6-9"))
+	require.Equal(t, "6-9", lowest(), "a suspect; in the order of numbers, not of text")
+	w.suspects = nil
+	it.msg.Nack()
+	w.sweep(time.Unix(0, 0))
+	require.Equal(t, "7-1", lowest(), "nacked")
+	require.Equal(t, []string{"7-1"}, redelivered(w, time.Unix(10, 0)))
+	require.Equal(t, "7-1", lowest(), "delivered again")
+	it.msg.Ack()
+	w.sweep(time.Unix(10, 0))
+	require.Equal(t, "7-1", lowest(), "acked, not confirmed")
+	w.confirm(1, 0)
+	require.Empty(t, lowest())
 }
