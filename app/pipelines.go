@@ -43,6 +43,7 @@ type pipeline struct {
 	prepare func(context.Context) error        // before the first message
 	start   func()                             // of the engine
 	close   func(context.Context) error        // of the engine
+	leave   func(context.Context)              // when everything has ended
 	workers []func(context.Context)            // run beside the handler until the program stops
 	reload  func()                             // what SIGHUP asks for
 	recount func(context.Context) (int, error) // boards from records, for a Redis that keeps nothing
@@ -120,11 +121,12 @@ func (m maker) activity() (*pipeline, error) {
 		return nil, err
 	}
 	reload := make(chan struct{}, 1)
-	floors := batch.Floors{Every: time.Second, Logger: logger, Raise: m.Boards.RaiseFloor,
+	floors := batch.Floors{Every: time.Second, Logger: logger, Raise: m.Boards.RaiseFloor, Withdraw: m.Boards.WithdrawFloor,
 		Read: func(ctx context.Context) (map[string]delivery.Position, error) {
 			return p.broker.Floors.Floors(ctx, cfg.Topic)
 		}}
 	p.handle, p.start, p.close, p.recount = handler.Handle, handler.Start, handler.Close, handler.Recount
+	p.leave = floors.Leave
 	p.prepare = func(ctx context.Context) error {
 		if err := handler.LoadPatterns(ctx); err != nil {
 			return err

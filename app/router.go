@@ -94,6 +94,9 @@ func runRouter(lc fx.Lifecycle, cfg *config.Config, router *message.Router, pipe
 				p.breaker.Close()
 			}
 			running.Wait()
+			for _, p := range pipelines {
+				p.leave(engines)
+			}
 			return errors.Join(errs...)
 		},
 	})

@@ -79,13 +79,13 @@ func openMongo(t testing.TB) store {
 	return connectMongo(t, server.URI, mongotest.Database(t, server))
 }
 
-// redisID turns the key in which positions are stored, 16 hexadecimal digits twice, into an entry id.
+// redisID turns the key in which positions are stored, 20 decimal digits twice, into an entry id.
 func redisID(t testing.TB, key string) string {
 	if key == "" {
 		return ""
 	}
 	var major, minor uint64
-	if n, err := fmt.Sscanf(key, "%16x-%16x", &major, &minor); n != 2 || err != nil {
+	if n, err := fmt.Sscanf(key, "%20d-%20d", &major, &minor); n != 2 || err != nil {
 		t.Fatalf("the store holds the position %q: %v", key, err)
 	}
 	return fmt.Sprintf("%d-%d", major, minor)

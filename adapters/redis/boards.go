@@ -153,6 +153,11 @@ func (b *Boards) RaiseFloor(ctx context.Context, source string, floor delivery.P
 	return classify(err, "raise the ack floor of "+source)
 }
 
+// WithdrawFloor implements activity.Boards.
+func (b *Boards) WithdrawFloor(ctx context.Context, source string) error {
+	return classify(b.client.HDel(ctx, reportKey(source), b.worker).Err(), "withdraw from the ack floor of "+source)
+}
+
 // Ping reports whether Redis answers.
 func (b *Boards) Ping(ctx context.Context) error {
 	return classify(b.client.Ping(ctx).Err(), "ping")

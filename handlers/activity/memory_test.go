@@ -209,11 +209,19 @@ func (w *world) report(ctx context.Context, process, source string, floor delive
 	})
 }
 
+func (w *world) WithdrawFloor(ctx context.Context, source string) error {
+	return w.call(ctx, "WithdrawFloor", func() { delete(w.reports[source], "this process") })
+}
+
 // neighbour is the world as another process reaches it.
 type neighbour struct{ *world }
 
 func (n neighbour) RaiseFloor(ctx context.Context, source string, floor delivery.Position) error {
 	return n.report(ctx, "another process", source, floor)
+}
+
+func (n neighbour) WithdrawFloor(ctx context.Context, source string) error {
+	return n.call(ctx, "WithdrawFloor", func() { delete(n.reports[source], "another process") })
 }
 
 func (w *world) Top(_ context.Context, board activity.BoardKey, n int) ([]activity.Standing, error) {

@@ -106,6 +106,10 @@ type Boards interface {
 	// markers below it are forgotten. It never falls.
 	RaiseFloor(ctx context.Context, source string, floor delivery.Position) error
 
+	// WithdrawFloor takes back what this process said of a source, because it stops. Without it, what it said last holds
+	// the floor back for a minute.
+	WithdrawFloor(ctx context.Context, source string) error
+
 	// Top returns the first n rows of a board: higher scores first, ties (on whole milliseconds) share a rank and
 	// are ordered by user. A board that does not exist is empty.
 	Top(ctx context.Context, board BoardKey, n int) ([]Standing, error)

@@ -17,8 +17,10 @@ type Floors struct {
 	// Read returns the position of each source below which everything is acked.
 	Read func(ctx context.Context) (map[string]delivery.Position, error)
 	// Raise moves the kept floor of a source up; a lower one changes nothing.
-	Raise  func(ctx context.Context, source string, floor delivery.Position) error
-	Logger *slog.Logger
+	Raise func(ctx context.Context, source string, floor delivery.Position) error
+	// Withdraw takes back what this process said of a source.
+	Withdraw func(ctx context.Context, source string) error
+	Logger   *slog.Logger
 }
 
 // Move moves the floors once; a source that fails does not hold the others back. It must have succeeded before the first message is read, for from then on what this process
@@ -35,6 +37,18 @@ func (f Floors) Move(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Leave takes back what this process said, once it has nothing in hand. A failure only means that it counts for a while
+// longer.
+func (f Floors) Leave(ctx context.Context) {
+	floors, err := f.Read(ctx)
+	for source := range floors {
+		err = errors.Join(err, f.Withdraw(ctx, source))
+	}
+	if err != nil {
+		f.Logger.Debug("ack floor not left", "error", err)
+	}
 }
 
 // Run moves the floors until the context ends. A failure is retried at the next tick; while it lasts, markers are kept for

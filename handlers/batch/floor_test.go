@@ -114,3 +114,23 @@ func TestFloorsOfOtherSourcesMove(t *testing.T) {
 	})
 	require.Contains(t, log, "b: the boards are away")
 }
+
+// A process that stops takes back what it said of every source, also if it cannot for one of them.
+func TestFloorsLeave(t *testing.T) {
+	var log bytes.Buffer
+	f := &floors{read: map[string]delivery.Position{"a": {Major: 1}, "b": {Major: 2}}}
+	withdrawn := map[string]bool{}
+	Floors{
+		Read: f.Read,
+		Withdraw: func(_ context.Context, source string) error {
+			withdrawn[source] = true
+			if source == "a" {
+				return errors.New("the boards are away")
+			}
+			return nil
+		},
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}.Leave(t.Context())
+	require.Equal(t, map[string]bool{"a": true, "b": true}, withdrawn)
+	require.Contains(t, log.String(), "the boards are away")
+}

@@ -61,6 +61,10 @@ func lowestReport(t *testing.T, store Store) {
 	require.NoError(t, store.RaiseFloor(timeout(t), source, position(50)))
 	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 40)))
 	requireSeconds(t, store, total, "u1", 5)
+
+	require.NoError(t, store.Other.WithdrawFloor(timeout(t), source))
+	require.NoError(t, store.RaiseFloor(timeout(t), source, position(80)))
+	require.Equal(t, [][]int{{0}}, apply(t, store, count("u1", 5, on(total), 70)), "a process that stopped holds nothing")
 }
 
 func zeroFloor(t *testing.T, store Store) {
