@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"go.uber.org/fx"
@@ -54,7 +55,7 @@ func runRouter(lc fx.Lifecycle, cfg *config.Config, router *message.Router, pipe
 	lc.Append(fx.Hook{
 		OnStart: func(begin context.Context) error {
 			for _, p := range pipelines {
-				if err := ready(begin, p, redis, logger); err != nil {
+				if err := ready(begin, p, cfg.Broker.ConnectTimeout, redis, logger); err != nil {
 					return fmt.Errorf("pipeline %s: %w", p.name, err)
 				}
 			}
@@ -102,13 +103,11 @@ func runRouter(lc fx.Lifecycle, cfg *config.Config, router *message.Router, pipe
 	})
 }
 
-// ready makes a pipeline ready for its first message.
-func ready(ctx context.Context, p *pipeline, redis volatile, logger *slog.Logger) error {
-	if err := p.prepare(ctx); err != nil {
+// ready makes a pipeline ready for its first message. It waits for what it needs, but counts records only once.
+func ready(ctx context.Context, p *pipeline, timeout time.Duration, redis volatile, logger *slog.Logger) error {
+	err := waitFor(ctx, logger, "what pipeline "+p.name+" needs", timeout, func() error { return p.prepare(ctx) })
+	if err != nil || !redis {
 		return err
-	}
-	if !redis {
-		return nil
 	}
 	records, err := p.recount(ctx)
 	if err == nil && records > 0 {
