@@ -47,60 +47,78 @@ func newRouter(cfg *config.Config, pipelines []*pipeline, drain *drain, logger *
 	return router, nil
 }
 
-// runRouter starts the pipelines with the program and stops them with it: reading ends, what waits is given up, what is
-// in flight is finished and acked, then the engines end.
-func runRouter(lc fx.Lifecycle, cfg *config.Config, router *message.Router, pipelines []*pipeline, drain *drain, failed failure, redis volatile, logger *slog.Logger) {
+// runner starts the pipelines with the program and stops them with it.
+type runner struct {
+	fx.In
+
+	Config    *config.Config
+	Router    *message.Router
+	Pipelines []*pipeline
+	Drain     *drain
+	Failed    failure
+	Redis     volatile
+	Logger    *slog.Logger
+}
+
+func runRouter(lc fx.Lifecycle, r runner) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	lc.Append(fx.Hook{
-		OnStart: func(begin context.Context) error {
-			for _, p := range pipelines {
-				if err := ready(begin, p, cfg.Broker.ConnectTimeout, redis, logger); err != nil {
-					return fmt.Errorf("pipeline %s: %w", p.name, err)
-				}
-			}
-			for _, p := range pipelines {
-				p.start()
-				for _, work := range p.workers {
-					running.Go(func() { work(ctx) })
-				}
-			}
-			running.Go(func() {
-				err := router.Run(context.WithoutCancel(ctx))
-				select {
-				case <-drain.begun:
-				default: // Run also returns, with nil, when a subscription ends by itself
-					failed.report(errors.Join(errors.New("the router ended"), err))
-				}
-			})
-			select {
-			case <-router.Running():
-				return nil
-			case err := <-failed:
-				return err
-			case <-begin.Done():
-				return begin.Err()
-			}
-		},
-		OnStop: func(end context.Context) error {
-			drain.begin()
-			errs := []error{router.Close()}
-			cancel()
-			engines, stop := context.WithTimeout(end, shareOut(cfg.Shutdown.Timeout).engine)
-			defer stop()
-			for _, p := range pipelines {
-				if err := p.close(engines); err != nil {
-					errs = append(errs, fmt.Errorf("pipeline %s: batches were canceled because shutdown.timeout (%s) ran out; their entries stay in the broker: %w", p.name, cfg.Shutdown.Timeout, err))
-				}
-				p.breaker.Close()
-			}
-			running.Wait()
-			for _, p := range pipelines {
-				p.leave(engines)
-			}
-			return errors.Join(errs...)
-		},
+		OnStart: func(begin context.Context) error { return r.start(begin, ctx, &running) },
+		OnStop:  func(end context.Context) error { return r.stop(end, cancel, &running) },
 	})
+}
+
+// start returns when the router reads. What it starts beside ends with working.
+func (r runner) start(begin, working context.Context, running *sync.WaitGroup) error {
+	for _, p := range r.Pipelines {
+		if err := ready(begin, p, r.Config.Broker.ConnectTimeout, r.Redis, r.Logger); err != nil {
+			return fmt.Errorf("pipeline %s: %w", p.name, err)
+		}
+	}
+	for _, p := range r.Pipelines {
+		p.start()
+		for _, work := range p.workers {
+			running.Go(func() { work(working) })
+		}
+	}
+	running.Go(func() {
+		err := r.Router.Run(context.WithoutCancel(working))
+		select {
+		case <-r.Drain.begun:
+		default: // Run also returns, with nil, when a subscription ends by itself
+			r.Failed.report(errors.Join(errors.New("the router ended"), err))
+		}
+	})
+	select {
+	case <-r.Router.Running():
+		return nil
+	case err := <-r.Failed:
+		return err
+	case <-begin.Done():
+		return begin.Err()
+	}
+}
+
+// stop ends reading, makes what waits give up, lets what is in flight finish and be acked, and then ends the engines.
+func (r runner) stop(end context.Context, cancel context.CancelFunc, running *sync.WaitGroup) error {
+	r.Drain.begin()
+	errs := []error{r.Router.Close()}
+	cancel()
+	budget := r.Config.Shutdown.Timeout
+	engines, done := context.WithTimeout(end, shareOut(budget).engine)
+	defer done()
+	for _, p := range r.Pipelines {
+		if err := p.close(engines); err != nil {
+			errs = append(errs, fmt.Errorf("pipeline %s: batches were canceled because shutdown.timeout (%s) ran out; their entries stay in the broker: %w", p.name, budget, err))
+		}
+		p.breaker.Close()
+	}
+	running.Wait()
+	for _, p := range r.Pipelines {
+		p.leave(engines)
+	}
+	return errors.Join(errs...)
 }
 
 // ready makes a pipeline ready for its first message. It waits for what it needs, but counts records only once.
