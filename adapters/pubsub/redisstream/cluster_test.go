@@ -43,7 +43,11 @@ func TestCluster(t *testing.T) {
 				}
 			}
 			all := receiveAll(t, messages, len(more))
-			time.Sleep(options.Claim.MinIdle)
+			began := time.Now()
+			require.Eventually(t, func() bool { // a heartbeat has made them younger than their delivery
+				elapsed := time.Since(began)
+				return pending(t, client, stream)[0].Idle < elapsed-10*time.Millisecond
+			}, patience, 10*time.Millisecond)
 			for subscription := range subscriber.subscriptions {
 				require.NoError(t, subscription.tidy(ctx))
 			}

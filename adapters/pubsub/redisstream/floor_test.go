@@ -77,6 +77,18 @@ func TestFloorsOfAKeyThatIsNoStream(t *testing.T) {
 	})
 }
 
+// lastHeartbeat is when all that is held of the stream was last extended.
+func lastHeartbeat(subscriber *Subscriber) (last time.Time) {
+	for _, window := range subscriber.windows("s") {
+		window.unfinished(func(it *item) {
+			if last.IsZero() || it.extended.Before(last) {
+				last = it.extended
+			}
+		})
+	}
+	return last
+}
+
 // What leaves the pending list without an ack must not be passed while it is held here: an effect that comes
 // late would be taken for one that was applied before.
 func TestFloorsDoNotPassWhatIsHeld(t *testing.T) {
@@ -123,9 +135,13 @@ func TestFloorsDoNotPassWhatIsHeld(t *testing.T) {
 				finish := test.hold(t, messages)
 				require.NoError(t, client.XTrimMaxLen(ctx, "s", 0).Err())
 				require.NoError(t, client.XAck(ctx, "s", "g", ids...).Err()) // as an XCLAIM since Redis 7 does with trimmed ones
-				for range 30 {                                               // over some heartbeats
+				began, last := time.Now(), lastHeartbeat(subscriber)
+				for beats := 0; beats < 4; {
 					require.Equal(t, at(ids[0]), floor())
-					time.Sleep(10 * time.Millisecond)
+					require.Less(t, time.Since(began), patience, "no heartbeat")
+					if beat := lastHeartbeat(subscriber); beat.After(last) {
+						beats, last = beats+1, beat
+					}
 				}
 				finish()
 				require.Eventually(t, func() bool { return floor() == at(ids[1]).Next() }, patience, time.Millisecond)

@@ -3,6 +3,7 @@ package redisstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -48,6 +49,14 @@ func TestNameOfADeadProcessIsTakenOverWithItsWork(t *testing.T) {
 	require.Equal(t, "c1", all[0].Metadata[delivery.KeyConsumer])
 }
 
+// consumerOf is the name that the only subscription of a subscriber holds.
+func consumerOf(subscriber *Subscriber) (name string) {
+	for subscription := range subscriber.subscriptions {
+		name = subscription.lease.consumer()
+	}
+	return name
+}
+
 func TestLostLease(t *testing.T) {
 	for _, test := range []struct{ name, holder, want string }{
 		{"free", "", "c1"},
@@ -58,8 +67,11 @@ func TestLostLease(t *testing.T) {
 				ctx := context.Background()
 				options := quick(client)
 				options.Lease = 300 * time.Millisecond
-				_, messages := subscribe(t, options, "s")
+				gate := make(fakeGate)
+				options.Gate = gate
 				xadd(t, client, "s", 1)
+				subscriber, messages := subscribe(t, options, "s")
+				gate <- struct{}{} // one read; the next waits for the gate, so none is under way under the old name
 				receive(t, messages).Ack()
 				if test.holder == "" {
 					require.NoError(t, client.Del(ctx, leaseKey("s", "g", "c1")).Err())
@@ -68,10 +80,10 @@ func TestLostLease(t *testing.T) {
 				}
 				require.Eventually(t, func() bool {
 					holder := client.Get(ctx, leaseKey("s", "g", test.want)).Val()
-					return holder != "" && holder != "another"
+					return holder != "" && holder != "another" && consumerOf(subscriber) == test.want
 				}, patience, time.Millisecond)
-				time.Sleep(2 * options.Block) // a read under the old name may be under way
 				xadd(t, client, "s", 1)
+				close(gate)
 				require.Equal(t, test.want, receive(t, messages).Metadata[delivery.KeyConsumer])
 			})
 		})
@@ -91,11 +103,17 @@ func TestTidyRemovesOnlyIdleConsumersWithoutWork(t *testing.T) {
 	require.NoError(t, client.XAdd(ctx, &redis.XAddArgs{Stream: "s", Values: []string{"a", "b"}}).Err())
 	held := receive(t, messages)
 	require.NoError(t, client.XClaimJustID(ctx, &redis.XClaimArgs{Stream: "s", Group: "g", Consumer: "working", Messages: []string{held.Metadata[delivery.KeyPosition]}}).Err())
-	time.Sleep(20 * time.Millisecond) // Redis counts idle time in milliseconds
+	const idle = 10 * time.Millisecond
+	require.Eventually(t, func() bool {
+		consumers, err := client.XInfoConsumers(ctx, "s", "g").Result()
+		return err == nil && !slices.ContainsFunc(consumers, func(c redis.XInfoConsumer) bool {
+			return c.Name != "c1" && c.Idle < idle
+		})
+	}, patience, time.Millisecond)
 
 	for subscription := range subscriber.subscriptions {
 		require.NoError(t, subscription.dropConsumers(ctx, time.Hour))
-		require.NoError(t, subscription.dropConsumers(ctx, 10*time.Millisecond))
+		require.NoError(t, subscription.dropConsumers(ctx, idle))
 		require.NoError(t, subscription.tidy(ctx))
 	}
 	consumers, err := client.XInfoConsumers(ctx, "s", "g").Result()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,14 +38,15 @@ func TestStopsInTheMiddleNeitherLoseNorRepeat(t *testing.T) {
 			enough, stop := context.WithCancel(context.Background())
 			var count atomic.Int64
 			router.AddConsumerHandler("count", "s", subscriber, func(msg *message.Message) error {
-				if count.Add(1)%10 == 0 {
-					time.Sleep(time.Millisecond) // some handlers are at work when the stop comes
-				}
+				nth := count.Add(1)
 				mu.Lock()
-				defer mu.Unlock()
 				handled[msg.Metadata[delivery.KeyPosition]]++
-				if len(handled) == n || count.Load() == 700 {
+				if len(handled) == n || nth == 700 {
 					stop()
+				}
+				mu.Unlock()
+				if nth%10 == 0 {
+					<-subscriber.closing // some handlers are at work when the stop comes
 				}
 				return msg.Context().Err()
 			})
@@ -187,7 +189,7 @@ func TestRoomWaitsOnlyAMomentForMore(t *testing.T) {
 		require.Equal(t, 3, s.room(t.Context(), 50))
 		require.Equal(t, fillWait, time.Since(began))
 		began = time.Now()
-		go func() { time.Sleep(time.Millisecond); s.window.settle(30) }()
+		time.AfterFunc(time.Millisecond, func() { s.window.settle(30) })
 		require.Equal(t, 30, s.room(t.Context(), 50))
 		require.Equal(t, time.Millisecond, time.Since(began))
 	})
@@ -199,11 +201,7 @@ func TestCloseKeepsItsTimeWithoutRedis(t *testing.T) {
 		"away":  func(_ *testing.T, s *server) { s.kill() },
 		"hangs": func(t *testing.T, s *server) { require.NoError(t, s.cmd.Process.Signal(syscall.SIGSTOP)) },
 	} {
-		for outcome, finish := range map[string]func(*message.Message){
-			"acked":     func(msg *message.Message) { msg.Ack() },
-			"nacked":    func(msg *message.Message) { msg.Nack() },
-			"no answer": func(*message.Message) {},
-		} {
+		for _, outcome := range []string{"acked", "nacked", "no answer"} {
 			t.Run(name+", "+outcome, func(t *testing.T) {
 				t.Parallel()
 				server := startRedis(t)
@@ -214,12 +212,22 @@ func TestCloseKeepsItsTimeWithoutRedis(t *testing.T) {
 				subscriber, messages := subscribe(t, options, "s")
 				xadd(t, client, "s", 2)
 				all := receiveAll(t, messages, 2)
-				time.Sleep(100 * time.Millisecond) // the reader waits for more
+				require.Eventually(t, func() bool { // the reader waits for more
+					return strings.Contains(client.Info(context.Background(), "clients").Val(), "blocked_clients:1")
+				}, patience, time.Millisecond)
 				leave(t, server)
-				for _, msg := range all {
-					finish(msg)
+				switch outcome {
+				case "acked":
+					for _, msg := range all {
+						msg.Ack()
+					}
+					<-all[0].Context().Done() // the sweeper is at it
+				case "nacked":
+					for _, msg := range all {
+						msg.Nack()
+					}
+					require.Eventually(t, func() bool { return len(messages) == len(all) }, patience, time.Millisecond, "delivered again")
 				}
-				time.Sleep(100 * time.Millisecond) // the sweeper is at it
 				began := time.Now()
 				_ = subscriber.Close()
 				require.Less(t, time.Since(began), 2*options.CloseTimeout+2*time.Second)
