@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -79,7 +80,7 @@ func (l *loop) work(ctx context.Context, consumer string) error {
 		streams, err := l.client.XReadGroup(ctx, &redis.XReadGroupArgs{
 			Group: handGroup, Consumer: consumer, Streams: []string{handStream, ">"}, Count: 500, Block: -1,
 		}).Result()
-		if err == redis.Nil { //nolint:errorlint // go-redis documents the value itself
+		if errors.Is(err, redis.Nil) {
 			return nil
 		}
 		if err != nil {

@@ -94,7 +94,7 @@ func TestExampleIsTrueToTheCode(t *testing.T) {
 func TestReadmeTableIsTrueToTheCode(t *testing.T) {
 	readme, err := os.ReadFile(readmePath)
 	if err != nil || !markers.Match(readme) {
-		t.Skip("README.md has no markers for the table")
+		t.Fatalf("%s cannot be read or has no markers for the table: %v", readmePath, err)
 	}
 	golden(t, readmePath, withTable(t, string(readme)))
 }

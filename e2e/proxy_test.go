@@ -47,7 +47,7 @@ func (p *proxy) accept() {
 
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
-	server, err := new(net.Dialer).Dial("tcp", p.target) //nolint:noctx // it ends with the connection
+	server, err := new(net.Dialer).Dial("tcp", p.target)
 	if err != nil {
 		return
 	}

@@ -110,7 +110,7 @@ func exhausted(msg *message.Message) error {
 	if deliveries == "" {
 		return nil
 	}
-	return fault.Internalf("exhausted", "delivered %s times without an outcome, the last time alone", deliveries)
+	return fault.Internalf("exhausted", "delivered %s times without an outcome, the last two times alone", deliveries)
 }
 
 // letter is the message as it came, with why and where it failed. It keeps the UUID, and so the identity.

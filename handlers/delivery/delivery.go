@@ -27,7 +27,7 @@ const (
 	// KeyMalformed says why the entry could not be decoded; the payload is then its raw fields as JSON.
 	KeyMalformed = "leat_malformed"
 	// KeyExhausted is set on a message that was handed out too often and, alone, ended without an outcome
-	// once more. It must not be handled again; its value says how often it was delivered.
+	// twice more. It must not be handled again; its value says how often it was delivered.
 	KeyExhausted = "leat_exhausted"
 	// KeyConsumer is the consumer's name within its group.
 	KeyConsumer = "leat_consumer"
