@@ -46,7 +46,11 @@ var rules = []rule{
 	{of: "middleware", leat: []string{"handlers/fault", "handlers/delivery"},
 		why: "middleware handles messages and errors of every pipeline alike"},
 
-	{of: "adapters/pubsub/*", leat: []string{"=adapters/pubsub", "handlers"}, drivers: true,
+	{of: "adapters/pubsub/inflight", leat: []string{"=adapters/pubsub", "handlers"},
+		why: "it is the half of a subscriber that knows no broker"},
+	{of: "adapters/pubsub/pubsubtest", leat: []string{"=adapters/pubsub", "adapters/pubsub/inflight", "handlers"},
+		why: "the conformance suite knows no broker"},
+	{of: "adapters/pubsub/*", leat: []string{"=adapters/pubsub", "adapters/pubsub/inflight", "adapters/pubsub/pubsubtest", "handlers"}, drivers: true,
 		why: "a broker can be swapped for another one, so it must not lean on one"},
 	{of: "adapters/*", leat: []string{"handlers"}, drivers: true,
 		why: "an adapter implements ports of the handlers, and can be left out without the others"},

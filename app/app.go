@@ -80,12 +80,28 @@ func (p *program) run(ctx context.Context, started func(context.Context)) error 
 }
 
 // serving is the HTTP server of health and metrics.
-var serving = fx.Module("http", fx.Provide(newServer))
+var serving = fx.Module("http", fx.Provide(newServer), fx.Invoke(acceptEvents))
 
-func newServer(lc fx.Lifecycle, cfg *config.Config, registry *prometheus.Registry, client goredis.UniversalClient, store store, logger *slog.Logger) (*httpapi.Server, error) {
+// acceptEvents lets events in over HTTP.
+func acceptEvents(cfg *config.Config, server *httpapi.Server, pipelines []*pipeline) error {
+	for _, p := range pipelines {
+		if p.name != "activity" {
+			continue
+		}
+		door, err := newActivityIngest(cfg.Pipelines.Activity, p.broker.Publisher)
+		if err != nil {
+			return err
+		}
+		server.Accept(p.name, door.take)
+	}
+	return nil
+}
+
+func newServer(lc fx.Lifecycle, cfg *config.Config, registry *prometheus.Registry, client goredis.UniversalClient, store store, brokers *brokers, logger *slog.Logger) (*httpapi.Server, error) {
 	server, err := httpapi.Listen(cfg.HTTP, registry, []httpapi.Check{
 		{Name: "redis", Ask: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 		{Name: "store", Ask: store.Ping},
+		{Name: "broker", Ask: brokers.ping},
 	}, logger)
 	if err != nil {
 		return nil, err

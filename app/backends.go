@@ -13,8 +13,6 @@ import (
 
 	"leat/adapters/embedded"
 	"leat/adapters/mongo"
-	"leat/adapters/pubsub"
-	"leat/adapters/pubsub/redisstream"
 	"leat/adapters/redis"
 	"leat/adapters/sqldb"
 	"leat/config"
@@ -24,7 +22,7 @@ import (
 
 // backends are the clients of everything outside. What opens here is closed last.
 var backends = fx.Module("backends",
-	fx.Provide(newRedis, newStore, newBrokerFactory),
+	fx.Provide(newRedis, newStore, newBrokers),
 )
 
 // start is the context of the time until everything runs: it ends at a signal.
@@ -48,7 +46,10 @@ func embed(cfg *config.Config) (stop func(), err error) {
 }
 
 func newRedis(lc fx.Lifecycle, begin start, cfg *config.Config, logger *slog.Logger) (goredis.UniversalClient, error) {
-	client := redis.NewClient(cfg.Redis)
+	client, err := redis.NewClient(cfg.Redis)
+	if err != nil {
+		return nil, err
+	}
 	lc.Append(fx.StopHook(client.Close))
 	return client, waitFor(begin, logger, "redis at "+cfg.Redis.Addr, cfg.Broker.ConnectTimeout, func() error {
 		return redis.Check(begin, client, logger)
@@ -106,34 +107,4 @@ func waitFor(ctx context.Context, logger *slog.Logger, what string, timeout time
 		case <-time.After(min(pause, left)):
 		}
 	}
-}
-
-// brokerFactory opens the configured broker, one for each consumer group.
-type brokerFactory struct {
-	capabilities pubsub.Capabilities
-	open         func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error)
-}
-
-func newBrokerFactory(cfg *config.Config, client goredis.UniversalClient, logger *slog.Logger) brokerFactory {
-	open := func(group string, gate pubsub.Gate, observe func(topic, event string, n int)) (pubsub.Broker, error) {
-		subscriber, err := redisstream.NewSubscriber(redisstream.Options{
-			Config: cfg.Broker.RedisStream, Namespace: cfg.Broker.Namespace, Group: group,
-			Client: client, Gate: gate, Logger: logger,
-			CloseTimeout: shareOut(cfg.Shutdown.Timeout).drain,
-			Observe:      func(topic string, event redisstream.Event, n int) { observe(topic, event.String(), n) },
-		})
-		if err != nil {
-			return pubsub.Broker{}, err
-		}
-		publisher := newPublisher(cfg, client)
-		return pubsub.Broker{
-			Publisher: publisher, Flat: publisher, Subscriber: subscriber, Floors: subscriber, Lag: subscriber,
-			Capabilities: redisstream.Capabilities,
-		}, nil
-	}
-	return brokerFactory{capabilities: redisstream.Capabilities, open: open}
-}
-
-func newPublisher(cfg *config.Config, client goredis.UniversalClient) *redisstream.Publisher {
-	return redisstream.NewPublisher(client, redisstream.PublisherOptions{Timeout: cfg.Redis.Timeout})
 }

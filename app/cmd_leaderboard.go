@@ -69,7 +69,10 @@ func showLeaderboard(cmd *cobra.Command, cfg *config.Config, ask query) error {
 	if err != nil {
 		return err
 	}
-	client := redis.NewClient(cfg.Redis)
+	client, err := redis.NewClient(cfg.Redis)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = client.Close() }()
 	boards := redis.NewBoards(client)
 	if !known {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"leat/adapters/redis"
 	"leat/config"
 	"leat/handlers/activity"
 )
@@ -27,6 +26,7 @@ func newPublishCommand() *cobra.Command {
 type publishing struct {
 	format    string
 	topic     string
+	url       string
 	dryRun    bool
 	unchecked bool
 }
@@ -43,6 +43,9 @@ required; timestamp, session, sessionDate, sessionMinutes, isEnd, categorizedDat
 Every line is checked as the pipeline will check it. A wrong one is reported with its number on standard error and left
 out; the others are published, and the exit code is 1 in the end. With --unchecked wrong lines up to 16 MiB are published
 too, as they are, which shows how dead letters work; they are reported all the same and the exit code is 0.
+
+The lines go to the pipeline's broker (broker.kind), or with --url to a running leat, which puts them there. A broker of kind
+gochannel is inside a leat: without --url it is looked for at http.addr. http.token must be that of the running leat.
 
 --format watermill sends each line, unchanged, in the envelope that Watermill programs write. A line with a timestamp
 gets the same UUID whenever it is published: after a failure, publish the file again, and what had arrived is not counted
@@ -61,14 +64,12 @@ Example:
 			if err != nil {
 				return err
 			}
-			if cfg.Redis.Addr == "" && !how.dryRun {
-				return redisMissing()
-			}
 			return publishActivity(cmd, cfg, append(files, "-")[0], how)
 		},
 	}
 	cmd.Flags().StringVar(&how.format, "format", "watermill", "how events are written: watermill or fields")
 	cmd.Flags().StringVar(&how.topic, "topic", "", "topic to publish to instead of pipelines.activity.topic")
+	cmd.Flags().StringVar(&how.url, "url", "", "send the lines to the leat that runs there, such as http://127.0.0.1:8080, with the token of http.token")
 	cmd.Flags().BoolVar(&how.dryRun, "dry-run", false, "check the lines and publish nothing")
 	cmd.Flags().BoolVar(&how.unchecked, "unchecked", false, "publish wrong lines too")
 	return cmd
@@ -100,17 +101,12 @@ func publishActivity(cmd *cobra.Command, cfg *config.Config, file string, how pu
 	if how.dryRun {
 		done, job.send = "would publish", func([]outgoing) error { return nil }
 	} else {
-		topic := how.topic
-		if topic == "" {
-			topic = settings.Topic
+		to, err := newSender(cmd.Context(), cfg, how, newLogger(cfg.Log, cmd.ErrOrStderr()))
+		if err != nil {
+			return err
 		}
-		client := redis.NewClient(cfg.Redis)
-		defer func() { _ = client.Close() }()
-		publisher := newPublisher(cfg, client)
-		job.send = sendEnvelopes(publisher, topic)
-		if how.format == "fields" {
-			job.send = sendFields(publisher, topic, settings.MaxPayload)
-		}
+		defer func() { _ = to.close() }()
+		job.send, job.setting = to.send, to.setting
 	}
 
 	reading, cancel := context.WithCancel(cmd.Context())

@@ -43,7 +43,7 @@ func (p *program) feed(ctx context.Context, cfg *config.Config, perSecond float6
 			}
 			entries = append(entries, entry)
 		}
-		if err := pipeline.broker.Flat.PublishFields(ctx, pipeline.config.Topic, entries...); err != nil && ctx.Err() == nil {
+		if err := pipeline.broker.Publisher.PublishFields(ctx, pipeline.config.Topic, entries...); err != nil && ctx.Err() == nil {
 			warn.Do(func() { logger.Warn("sample events not published", "error", err) })
 		}
 	}

@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus"
+	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/fx"
 
 	"leat/adapters/pubsub"
@@ -74,12 +76,13 @@ type maker struct {
 	fx.In
 
 	Config  *config.Config
-	Broker  brokerFactory
+	Brokers *brokers
 	Store   store
 	Boards  *redis.Boards
 	Metrics *middleware.Metrics
 	Entries *entryMetrics
 	Drain   *drain
+	Redis   goredis.UniversalClient
 	Logger  *slog.Logger
 }
 
@@ -87,22 +90,46 @@ type maker struct {
 func (m maker) frame(name string, cfg config.Pipeline) (*pipeline, error) {
 	p := &pipeline{name: name, config: cfg, metrics: m.Metrics.Pipeline(name)}
 	logger := m.Logger.With("pipeline", name)
-	p.breaker = middleware.NewBreaker(cfg.Breaker, m.Broker.capabilities.MaxHold, m.Drain.begun, logger, p.metrics.BreakerOpen)
-	p.observer = &observer{metrics: p.metrics, breaker: p.breaker}
-	events := m.Entries.events.MustCurryWith(prometheus.Labels{"pipeline": name})
-	broker, err := m.Broker.open(cfg.Group, p.breaker, func(_, event string, n int) {
-		events.WithLabelValues(event).Add(float64(n))
-	})
+	kind := cfg.BrokerKind(m.Config.Broker)
+	backend, err := m.Brokers.of(kind)
 	if err != nil {
 		return nil, err
 	}
-	p.broker = broker
+	can := backend.Capabilities()
+	warnings, err := fits(kind, can, cfg, m.Config)
+	if err != nil {
+		return nil, fmt.Errorf("pipeline %s: %w", name, err)
+	}
+	for _, warning := range warnings {
+		logger.Warn(warning)
+	}
+	p.breaker = middleware.NewBreaker(cfg.Breaker, can.MaxHold, m.Drain.begun, logger, p.metrics.BreakerOpen)
+	p.observer = &observer{metrics: p.metrics, breaker: p.breaker}
+	if p.broker, err = backend.Broker(m.options(p, kind, logger)); err != nil {
+		return nil, err
+	}
 	p.lag = &lagWatch{
-		reader: broker.Lag, topic: cfg.Topic,
+		reader: p.broker.Lag, topic: cfg.Topic,
 		waiting: m.Entries.waiting.WithLabelValues(name), pending: m.Entries.pending.WithLabelValues(name),
 	}
 	p.workers = append(p.workers, p.lag.run)
 	return p, nil
+}
+
+// options is what the broker of a pipeline is opened with.
+func (m maker) options(p *pipeline, kind string, logger *slog.Logger) pubsub.Options {
+	events := m.Entries.events.MustCurryWith(prometheus.Labels{"pipeline": p.name})
+	options := pubsub.Options{
+		Namespace: namespace(m.Config.Broker, kind), Group: p.config.Group, DedupWindow: m.Config.Broker.DedupWindow,
+		Gate: p.breaker, Logger: logger, CloseTimeout: shareOut(m.Config.Shutdown.Timeout).drain,
+		Observe: func(_ string, event pubsub.Event, n int) {
+			events.WithLabelValues(event.String()).Add(float64(n))
+		},
+	}
+	if kind != config.RedisStream { // which keeps its own beside the stream
+		options.Notes = func(topic string) pubsub.Notes { return redis.NewNotes(m.Redis, kind+":"+topic, p.config.Group) }
+	}
+	return options
 }
 
 func (m maker) activity() (*pipeline, error) {
@@ -114,7 +141,7 @@ func (m maker) activity() (*pipeline, error) {
 	logger := m.Logger.With("pipeline", p.name)
 	handler, err := activity.New(cfg.Config, cfg.Batch, activity.Dependencies{
 		Records: m.Store, Patterns: m.Store, Boards: m.Boards,
-		Scores:   scores{p.broker.Flat, cfg.ScoresTopic},
+		Scores:   scores{p.broker.Publisher, cfg.ScoresTopic},
 		Observer: p.observer, Logger: logger, Now: time.Now,
 	})
 	if err != nil {

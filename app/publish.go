@@ -19,8 +19,9 @@ import (
 type publication struct {
 	name      string // of the input
 	check     activity.Checker
-	longest   int64 // bytes of a line that is read
-	unchecked bool  // wrong lines are sent too
+	longest   int64  // bytes of a line that is read
+	unchecked bool   // wrong lines are sent too
+	setting   string // names what they are sent to, for advice when it is away; empty where errors give their own
 	send      func([]outgoing) error
 	errOut    io.Writer
 	bar       progress
@@ -76,7 +77,7 @@ func (p *publication) publish(lines []line) error {
 	if len(batch) > 0 {
 		if err := p.send(batch); err != nil {
 			return fmt.Errorf("publishing failed at lines %d to %d of %s (all, some or none of them arrived), after %d that arrived: %w",
-				p.done+1, lines[len(lines)-1].number, p.name, p.published, unavailableHint(err, "redis.addr"))
+				p.done+1, lines[len(lines)-1].number, p.name, p.published, p.advise(err))
 		}
 	}
 	p.published += int64(len(batch))
@@ -86,26 +87,50 @@ func (p *publication) publish(lines []line) error {
 	return nil
 }
 
+// advise adds what to do about an outage.
+func (p *publication) advise(err error) error {
+	if p.setting == "" {
+		return err
+	}
+	return unavailableHint(err, p.setting)
+}
+
 // judge returns what is to be published of a line, if anything is, and reports what is wrong with it.
 func (p *publication) judge(next line) (outgoing, bool) {
-	if next.size > p.longest {
-		p.report(next, fmt.Errorf("the line has %d bytes; at most %d are allowed", next.size, p.longest))
-		p.withheld++
-		return outgoing{}, false
+	out, problem := rules{"line", p.check, p.longest}.judge(next.text, next.size)
+	if problem == nil {
+		return out, len(out.payload) > 0
 	}
-	payload := bytes.TrimSpace(next.text)
+	p.report(next, problem)
+	publish := p.unchecked && len(out.payload) > 0
+	if !publish {
+		p.withheld++
+	}
+	return out, publish
+}
+
+// rules judge events before they are published.
+type rules struct {
+	what    string // they call an event
+	check   activity.Checker
+	longest int64 // bytes of an event
+}
+
+// judge returns what is to be published of a text, and what is wrong with it. Nothing is to be published of one that is empty, which is
+// not wrong, and of one that is too long, whose text may be absent.
+func (r rules) judge(text []byte, size int64) (outgoing, error) {
+	if size > r.longest {
+		return outgoing{}, fmt.Errorf("the %s has %d bytes; at most %d are allowed", r.what, size, r.longest)
+	}
+	payload := bytes.TrimSpace(text)
 	if len(payload) == 0 {
-		return outgoing{}, false
+		return outgoing{}, nil
 	}
-	event, err := p.check.Check(payload)
-	if err == nil {
-		return outgoing{payload: payload, event: event}, true
+	event, err := r.check.Check(payload)
+	if err != nil {
+		return outgoing{payload: payload, wrong: true}, err
 	}
-	p.report(next, err)
-	if !p.unchecked {
-		p.withheld++
-	}
-	return outgoing{payload: payload, wrong: true}, p.unchecked
+	return outgoing{payload: payload, event: event}, nil
 }
 
 func (p *publication) report(wrong line, problem error) {
@@ -143,9 +168,17 @@ func (l outgoing) uuid() string {
 	if !l.event.Dated {
 		return watermill.NewUUID()
 	}
+	return uuidOf("leat publish", l.payload)
+}
+
+// uuidOf derives a UUID from a purpose and what is named.
+func uuidOf(purpose string, parts ...[]byte) string {
 	hash := sha256.New()
-	hash.Write([]byte("leat publish\x00"))
-	hash.Write(l.payload)
+	hash.Write([]byte(purpose))
+	for _, part := range parts {
+		hash.Write([]byte{0})
+		hash.Write(part)
+	}
 	id := hash.Sum(nil)[:16]
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8: derived by a rule of one's own
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])

@@ -32,7 +32,7 @@ func newRouter(cfg *config.Config, pipelines []*pipeline, drain *drain, logger *
 		logger := logger.With("pipeline", p.name)
 		poison := middleware.Poison{
 			Publisher: p.broker.Publisher, Topic: p.config.DLQTopic(), Handler: p.name, From: p.config.Topic,
-			MaxPayload: cfg.DLQ.MaxPayload, Metrics: p.metrics, Logger: logger,
+			MaxPayload: cfg.DLQ.MaxPayload, MaxMessage: p.broker.Capabilities.MaxMessage, Metrics: p.metrics, Logger: logger,
 		}
 		handler := router.AddConsumerHandler(p.name, p.config.Topic, p.broker.Subscriber, p.handle)
 		handler.AddMiddleware(

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,7 @@ type entryMetrics struct {
 func newEntryMetrics(registry *prometheus.Registry) *entryMetrics {
 	m := &entryMetrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "leat_broker_entries_total",
-			Help: "Entries by what happened to them: read, acked, nacked, claimed, trimmed, malformed, suspect, exhausted, lost, returned."},
+			Help: "Messages by what happened to them: read, acked, nacked, claimed, trimmed, malformed, suspect, exhausted, lost, returned."},
 			[]string{"pipeline", "event"}),
 		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "leat_broker_waiting_messages",
 			Help: "Messages of the topic that the group has not been given yet (lag)."}, []string{"pipeline"}),
@@ -97,6 +98,11 @@ type lagWatch struct {
 }
 
 func (w *lagWatch) run(ctx context.Context) {
+	if w.reader == nil { // gauges of what nobody knows would say 0
+		w.waiting.Set(math.NaN())
+		w.pending.Set(math.NaN())
+		return
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

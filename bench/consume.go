@@ -10,8 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 
-	"leat/adapters/pubsub/redisstream"
-	"leat/config"
+	"leat/adapters/pubsub"
 )
 
 const (
@@ -61,13 +60,11 @@ func (s *server) leatNoop(ctx context.Context, n int) (float64, error) {
 	if err := fillEnvelopes(ctx, s.client, stream, n); err != nil {
 		return 0, err
 	}
-	subscriber, err := redisstream.NewSubscriber(redisstream.Options{
-		Config: config.Default().Broker.RedisStream, Group: group, Client: s.client, CloseTimeout: time.Second,
-	})
+	broker, err := s.backend().Broker(pubsub.Options{Group: group, CloseTimeout: time.Second})
 	if err != nil {
 		return 0, err
 	}
-	return s.routeNoop(ctx, subscriber, n)
+	return s.routeNoop(ctx, broker.Subscriber, n)
 }
 
 func (s *server) stockNoop(ctx context.Context, n int) (float64, error) {

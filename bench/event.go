@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"leat/adapters/pubsub"
-	"leat/adapters/pubsub/redisstream"
 )
 
 const (
@@ -67,7 +66,7 @@ func fillFlat(ctx context.Context, client *redis.Client, stream string, n int) e
 	for i := range entries {
 		entries[i] = event(i)
 	}
-	return redisstream.NewPublisher(client, redisstream.PublisherOptions{}).PublishFields(ctx, stream, entries...)
+	return newBackend(client).Publisher().PublishFields(ctx, stream, entries...)
 }
 
 // fillEnvelopes empties Redis and fills a stream with n events in Watermill's envelope.
@@ -75,7 +74,7 @@ func fillEnvelopes(ctx context.Context, client *redis.Client, stream string, n i
 	if err := client.FlushDB(ctx).Err(); err != nil {
 		return err
 	}
-	return redisstream.NewPublisher(client, redisstream.PublisherOptions{}).Publish(stream, envelopes(n)...)
+	return newBackend(client).Publisher().Publish(stream, envelopes(n)...)
 }
 
 // envelopes returns the first n events as messages. They are made once.

@@ -61,6 +61,7 @@ func bench(ctx context.Context, short bool, only string) error {
 		comparisons = append(comparisons, pipeline(server, size, store))
 	}
 	comparisons = append(comparisons, publish(server, size))
+	comparisons = append(comparisons, brokers(ctx, size)...)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	defer out.Flush()
 	for _, c := range comparisons {
@@ -107,12 +108,12 @@ func median(sorted []float64) float64 {
 
 // sizes are how many messages a contender handles in one run.
 type sizes struct {
-	consume, stock, pipeline, single, publish int
+	consume, stock, pipeline, single, publish, broker, brokerStock int
 }
 
 var (
-	full  = sizes{consume: 200_000, stock: 20_000, pipeline: 60_000, single: 3_000, publish: 100_000}
-	small = sizes{consume: 40_000, stock: 4_000, pipeline: 10_000, single: 500, publish: 10_000}
+	full  = sizes{consume: 200_000, stock: 20_000, pipeline: 60_000, single: 3_000, publish: 100_000, broker: 50_000, brokerStock: 2_000}
+	small = sizes{consume: 40_000, stock: 4_000, pipeline: 10_000, single: 500, publish: 10_000, broker: 5_000, brokerStock: 500}
 )
 
 func perSecond(n int, since time.Time) float64 { return float64(n) / time.Since(since).Seconds() }

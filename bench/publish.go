@@ -8,8 +8,6 @@ import (
 	stock "github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
-
-	"leat/adapters/pubsub/redisstream"
 )
 
 // publish compares publishers.
@@ -24,7 +22,7 @@ func publish(s *server, size sizes) comparison {
 			return s.publishAll(ctx, publisher, size.publish/5)
 		}},
 		{"leat: pipelined", func(ctx context.Context) (float64, error) {
-			return s.publishAll(ctx, redisstream.NewPublisher(s.client, redisstream.PublisherOptions{}), size.publish)
+			return s.publishAll(ctx, s.backend().Publisher(), size.publish)
 		}},
 	}}
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"leat/adapters/pubsub/redisstream"
+	"leat/config"
 )
 
 // server is a redis-server of our own.
@@ -54,6 +57,13 @@ func startRedis(ctx context.Context) (*server, error) {
 	}
 	s.stop()
 	return nil, fmt.Errorf("redis-server on %s does not answer", addr)
+}
+
+// backend returns leat's, as it is configured by default.
+func (s *server) backend() *redisstream.Backend { return newBackend(s.client) }
+
+func newBackend(client *redis.Client) *redisstream.Backend {
+	return redisstream.NewBackend(client, config.Default().Broker.RedisStream, 0, nil)
 }
 
 func (s *server) stop() {

@@ -32,7 +32,8 @@ type Pipelines struct {
 // Pipeline is what every pipeline has. Its defaults that differ stand at the field in Pipelines.
 type Pipeline struct {
 	Enabled  bool                      `config:"enabled" default:"true" doc:"whether leat run starts it"`
-	Topic    string                    `config:"topic" min:"1" doc:"topic (stream) that it reads"`
+	Broker   string                    `config:"broker" oneof:"|redisstream|gochannel|nats|kafka|amqp|sql" doc:"pub/sub backend of this pipeline; empty means broker.kind"`
+	Topic    string                    `config:"topic" min:"1" doc:"topic (stream, subject, exchange, table) that it reads"`
 	Group    string                    `config:"group" min:"1" doc:"consumer group"`
 	DLQ      string                    `config:"dlq" doc:"topic of its dead letters; empty means the topic with .dlq behind"`
 	Batch    batch.Config              `config:"batch" doc:"how messages gather to batches"`
@@ -62,6 +63,14 @@ func (p Pipelines) Validate(report func(key, problem string)) {
 	}
 }
 
+// BrokerKind is the backend that the pipeline uses.
+func (p Pipeline) BrokerKind(all Broker) string {
+	if p.Broker != "" {
+		return p.Broker
+	}
+	return all.Kind
+}
+
 // DLQTopic is where the pipeline's dead letters go.
 func (p Pipeline) DLQTopic() string {
 	if p.DLQ == "" {
@@ -72,7 +81,6 @@ func (p Pipeline) DLQTopic() string {
 
 // Validate implements Validator.
 func (c Config) Validate(report func(key, problem string)) {
-	checkAddr("redis.addr", c.Redis.Addr, report)
 	checkAddr("http.addr", c.HTTP.Addr, report)
 	checkAddr("embedded.redis_addr", c.Embedded.RedisAddr, report)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // RegisterFlags adds a flag for every key: --broker.kind and so on. They are hidden from the short help, where
-// they would drown the command's own; the README and leat.example.yaml list them. The flags
+// they would drown the command's own; docs/configuration.md and leat.example.yaml list them. The flags
 // only collect text: it is Load that judges them, together with everything else. Other users of the machine can read
 // a command line, so secrets are better given by file or environment.
 func RegisterFlags(flags *pflag.FlagSet) {

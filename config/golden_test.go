@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files, leat.example.yaml and the table of the README")
+var update = flag.Bool("update", false, "rewrite the golden files, leat.example.yaml and the table in docs/configuration.md")
 
 const (
 	examplePath = "../leat.example.yaml"
-	readmePath  = "../README.md"
+	tablePath   = "../docs/configuration.md"
 )
 
 // golden compares text with a file, or writes the file.
@@ -90,13 +90,13 @@ func TestExampleIsTrueToTheCode(t *testing.T) {
 	}
 }
 
-// TestReadmeTableIsTrueToTheCode holds what stands between the two markers of the README.
-func TestReadmeTableIsTrueToTheCode(t *testing.T) {
-	readme, err := os.ReadFile(readmePath)
-	if err != nil || !markers.Match(readme) {
-		t.Fatalf("%s cannot be read or has no markers for the table: %v", readmePath, err)
+// TestTableIsTrueToTheCode holds what stands between the two markers.
+func TestTableIsTrueToTheCode(t *testing.T) {
+	page, err := os.ReadFile(tablePath)
+	if err != nil || !markers.Match(page) {
+		t.Fatalf("%s cannot be read or has no markers for the table: %v", tablePath, err)
 	}
-	golden(t, readmePath, withTable(t, string(readme)))
+	golden(t, tablePath, withTable(t, string(page)))
 }
 
 var markers = regexp.MustCompile(`(?s)(<!-- config:begin -->\n).*?(<!-- config:end -->)`)

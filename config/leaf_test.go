@@ -119,7 +119,7 @@ func TestWalkRefusesTagsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// TestConfigIsDocumented holds every key of leat to what the example file and the README need.
+// TestConfigIsDocumented holds every key of leat to what the example file and the reference need.
 func TestConfigIsDocumented(t *testing.T) {
 	for _, l := range walk(new(Config)).leaves {
 		require.NotEmpty(t, l.doc, l.key)

@@ -200,11 +200,11 @@ func TestWhatLeatCannotRunWith(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
-	set := flags(t, "--redis.tls", "--log.level", "debug", "--log.level", "warn",
+	set := flags(t, "--redis.tls.enabled", "--log.level", "debug", "--log.level", "warn",
 		"--pipelines.activity.periods", "day", "--pipelines.activity.periods", "week,month", "--data-dir", "/data")
 	cfg, report, err := Load(Options{Environ: none, Flags: set})
 	require.NoError(t, err)
-	require.True(t, cfg.Redis.TLS)
+	require.True(t, cfg.Redis.TLS.Enabled)
 	require.Equal(t, "warn", cfg.Log.Level)
 	require.Equal(t, []string{"day", "week", "month"}, cfg.Pipelines.Activity.Periods)
 	require.Equal(t, "/data", cfg.Embedded.DataDir)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -61,9 +62,9 @@ func (l *leaf) allowed() string {
 	case len(l.oneof) == 1:
 		return "only " + l.oneof[0]
 	case l.kind == kindList && len(l.oneof) > 0:
-		return "any of " + strings.Join(l.oneof, ", ")
+		return "any of " + strings.Join(l.choices(), ", ")
 	case len(l.oneof) > 0:
-		return "one of " + strings.Join(l.oneof, ", ")
+		return "one of " + strings.Join(l.choices(), ", ")
 	case bounded && l.min != "" && l.max != "":
 		return l.min + " to " + l.max
 	case bounded && l.max != "":
@@ -72,6 +73,11 @@ func (l *leaf) allowed() string {
 		return "at least " + l.min
 	}
 	return ""
+}
+
+// choices are the values that a leaf takes and that have a name; the empty one says that it is not set.
+func (l *leaf) choices() []string {
+	return slices.DeleteFunc(slices.Clone(l.oneof), func(choice string) bool { return choice == "" })
 }
 
 // wrapped breaks text into lines of about the given width.

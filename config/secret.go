@@ -9,12 +9,14 @@ import (
 // masked stands where a secret is not shown. As input it is refused.
 const masked = "<masked>"
 
-// secrecy says how much of a value may be shown: "" all of it, "true" nothing, "uri" all but the passwords in it.
+// secrecy says how much of a value may be shown: "" all of it, "true" nothing, "uri" all but the passwords in it, "address" all of
+// it unless it looks like a URI, which somebody may have put there with a password.
 type secrecy string
 
 const (
 	secretWhole secrecy = "true"
 	secretURI   secrecy = "uri"
+	secretAddr  secrecy = "address"
 )
 
 // mask returns text with what is secret in it replaced.
@@ -22,7 +24,9 @@ func (s secrecy) mask(text string) string {
 	switch {
 	case s == "" || text == "":
 		return text
-	case s == secretURI:
+	case s == secretAddr && !strings.ContainsAny(text, "@/"):
+		return text
+	case s == secretURI || s == secretAddr:
 		return maskURI(text)
 	default:
 		return masked

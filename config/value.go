@@ -99,7 +99,7 @@ func (l *leaf) checkText(text string) (problem string) {
 	case l.secret != "" && strings.Contains(text, masked):
 		return "still holds " + masked + " in place of a secret; put the secret there, or leave the key out"
 	case len(l.oneof) > 0 && !slices.Contains(l.oneof, text):
-		return "must be one of " + strings.Join(l.oneof, ", ")
+		return "must be one of " + strings.Join(l.choices(), ", ")
 	}
 	return ""
 }

@@ -72,6 +72,13 @@ func (b boards) count(user, category string, at time.Time, millis int64) {
 // requireBoards compares every score of every board, to half a millisecond.
 func requireBoards(t testing.TB, want, got boards) {
 	t.Helper()
+	if wrong := differences(want, got); wrong != "" {
+		t.Fatal(wrong)
+	}
+}
+
+// differences names the first scores that differ by half a millisecond or more; empty if none does.
+func differences(want, got boards) string {
 	var wrong []string
 	for _, board := range slices.Sorted(maps.Keys(union(want, got))) {
 		for _, user := range slices.Sorted(maps.Keys(union(want[board], got[board]))) {
@@ -80,9 +87,10 @@ func requireBoards(t testing.TB, want, got boards) {
 			}
 		}
 	}
-	if len(wrong) > 0 {
-		t.Fatalf("%d scores are wrong on %d boards (%d expected):\n%s", len(wrong), len(got), len(want), strings.Join(wrong[:min(10, len(wrong))], "\n"))
+	if len(wrong) == 0 {
+		return ""
 	}
+	return fmt.Sprintf("%d scores are wrong on %d boards (%d expected):\n%s", len(wrong), len(got), len(want), strings.Join(wrong[:min(10, len(wrong))], "\n"))
 }
 
 func union[K comparable, V any](a, b map[K]V) map[K]V {

@@ -161,7 +161,8 @@ func readBoards(t testing.TB, client *redis.Client) boards {
 	all := boards{}
 	for n, key := range keys {
 		for _, z := range ranges[n].Val() {
-			all.add(strings.TrimPrefix(key, "leaderboard:"), z.Member.(string), z.Score*1000)
+			board := strings.TrimPrefix(strings.TrimPrefix(key, "leaderboard:"), "{leat}:") // the tag is that of a cluster
+			all.add(board, z.Member.(string), z.Score*1000)
 		}
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"maps"
+	"math"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -52,7 +53,8 @@ type Poison struct {
 	Topic      string // of the DLQ
 	Handler    string // the pipeline
 	From       string // the topic that the messages come from
-	MaxPayload int64  // bytes that the copy may have; 0 is no limit
+	MaxPayload int64  // bytes that the copy of a payload may have; 0 is no limit
+	MaxMessage int64  // bytes that the broker takes of a whole message; 0 is no limit
 	Metrics    *PipelineMetrics
 	Logger     *slog.Logger
 }
@@ -146,13 +148,35 @@ func (p Poison) letter(msg *message.Message, detail fault.Error) *message.Messag
 	for key, note := range detail.Notes {
 		set(DLQNotePrefix+key, note)
 	}
-	if p.MaxPayload > 0 && int64(len(msg.Payload)) > p.MaxPayload {
+	if most := p.room(letter.Metadata); int64(len(msg.Payload)) > most {
 		sum := sha256.Sum256(msg.Payload)
 		set(DLQPayloadSize, strconv.Itoa(len(msg.Payload)))
 		set(DLQPayloadHash, hex.EncodeToString(sum[:]))
-		letter.Payload = msg.Payload[:p.MaxPayload]
+		letter.Payload = msg.Payload[:most]
 	}
 	return letter
+}
+
+// envelope is more than any broker adds to a message, and overhead to one of its metadata keys.
+const (
+	envelope = 1 << 10
+	overhead = 32
+)
+
+// room is how many bytes of payload fit into a letter with this metadata.
+func (p Poison) room(metadata message.Metadata) int64 {
+	most := int64(math.MaxInt64)
+	if p.MaxPayload > 0 {
+		most = p.MaxPayload
+	}
+	if p.MaxMessage > 0 {
+		left := p.MaxMessage - envelope
+		for key, value := range metadata {
+			left -= int64(len(key) + len(value) + overhead)
+		}
+		most = min(most, max(0, left))
+	}
+	return most
 }
 
 func cut(s string, n int) string {

@@ -144,6 +144,27 @@ func TestPoisonCutsPayload(t *testing.T) {
 	require.Len(t, d.letters[0].Payload, 5000, "without a limit")
 }
 
+// A letter that the broker does not take would hold its message up for ever.
+func TestPoisonFitsBroker(t *testing.T) {
+	for _, size := range []int{1, 5_000, 100_000} {
+		var d dlq
+		p := poison(&d, &logs{})
+		p.MaxPayload, p.MaxMessage = 0, 20_000
+		msg := delivered(strings.Repeat("x", size))
+		msg.Metadata["of the producer"] = strings.Repeat("m", 3_000)
+		_, err := p.Middleware(handlerOf(errInvalid).handle)(msg)
+		require.NoError(t, err)
+		letter := d.letters[0]
+		whole := len(letter.Payload)
+		for key, value := range letter.Metadata {
+			whole += len(key) + len(value) + overhead
+		}
+		require.LessOrEqual(t, whole, 20_000)
+		require.Equal(t, size > 20_000, len(letter.Payload) < size)
+		require.Equal(t, size > 20_000, letter.Metadata[DLQPayloadHash] != "")
+	}
+}
+
 func TestPoisonCutsTexts(t *testing.T) {
 	var d dlq
 	_, err := poison(&d, &logs{}).Middleware(handlerOf(&fault.Error{

@@ -1,8 +1,28 @@
-// Package httpapi is the HTTP server: health and metrics.
+// Package httpapi is the HTTP server: health, metrics, and events that come in.
 //
-//	GET /livez    200 while the process runs
-//	GET /readyz   200 when every dependency answers, else 503; JSON, one entry a dependency
-//	GET /metrics  Prometheus
+//	GET  /livez     200 while the process runs
+//	GET  /readyz    200 when every dependency answers, else 503; JSON, one entry a dependency
+//	GET  /metrics   Prometheus
+//	POST /v1/NAME   takes events of the pipeline NAME; see Accept
+//
+// # Sending events
+//
+// The body is one JSON object or an array of objects (application/json), or one object a line (application/x-ndjson). The
+// token of Config.Token goes into the header, Authorization: Bearer TOKEN. Query: unchecked=true publishes wrong events too.
+// Events that do not name themselves are new ones each time they are sent, except under one Idempotency-Key: with it, a
+// request whose answer was lost may be sent again.
+//
+//	202   {"accepted":2,"ids":["…","…"]}: all are in the broker; the ids are the UUIDs of their messages, in the order of the body
+//	400   the body is cut off, is not JSON, or holds no event
+//	401   no token or a wrong one
+//	403   no token is configured
+//	413   the body is larger than Config.MaxBody, or has more than Config.MaxEvents events
+//	415   another Content-Type
+//	422   events are wrong; "errors" names index, line and problem of the first 100
+//	429   the broker is full, or Config.MaxIngest requests are being worked on; Retry-After
+//	503   the broker is away; Retry-After
+//
+// All but 202 are application/problem+json (RFC 9457). At 400, 401, 403, 413, 415 and 422 nothing was published.
 package httpapi
 
 import (
@@ -28,9 +48,12 @@ type Check struct {
 	Ask  func(context.Context) error
 }
 
-// Server serves health and metrics. It holds no state of its own.
+// Server serves health, metrics and what Accept adds. It holds no state of its own.
 type Server struct {
+	config   Config
 	server   *http.Server
+	mux      *http.ServeMux
+	slots    chan struct{} // taken by requests that send events
 	listener net.Listener
 	serving  sync.WaitGroup
 	logger   *slog.Logger
@@ -48,7 +71,7 @@ func Listen(config Config, metrics prometheus.Gatherer, checks []Check, logger *
 	mux.HandleFunc("GET /readyz", ready(checks))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
 	return &Server{
-		listener: listener, logger: logger,
+		config: config, listener: listener, logger: logger, mux: mux, slots: make(chan struct{}, max(1, config.MaxIngest)),
 		server: &http.Server{
 			Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 			WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

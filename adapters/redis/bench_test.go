@@ -41,7 +41,7 @@ func BenchmarkApply(b *testing.B) {
 				require.NoError(b, err)
 				require.Empty(b, counted[0])
 				if next%5000 < size.events {
-					require.NoError(b, client.Del(b.Context(), markerKey(stream)).Err())
+					require.NoError(b, client.Del(b.Context(), names{}.markers(stream)).Err())
 				}
 			}
 			for line := range strings.Lines(client.Info(b.Context(), "commandstats").Val()) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
-	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -15,8 +13,6 @@ import (
 	"leat/handlers/delivery"
 	"leat/handlers/fault"
 )
-
-const floorKey = "leat:activity:floor"
 
 var (
 	//go:embed count.lua
@@ -35,32 +31,25 @@ const reportTTL = time.Minute
 // its own.
 type Boards struct {
 	client redis.UniversalClient
+	names  names
 	worker string // tells the reports of processes apart
 }
 
 var _ activity.Boards = (*Boards)(nil)
 
-// NewBoards returns boards that use the client, which stays the caller's to close.
+// NewBoards returns boards that use the client, which stays the caller's to close. On a cluster's client their keys bear a
+// hash tag.
 func NewBoards(client redis.UniversalClient) *Boards {
-	return &Boards{client: client, worker: rand.Text()}
+	return &Boards{client: client, names: namesFor(client), worker: rand.Text()}
 }
 
-func boardKey(board activity.BoardKey) string {
-	return "leaderboard:" + board.Board + ":" + board.Period
-}
-
-func markerKey(source string) string { return "leat:activity:counted:" + source }
-
-func reportKey(source string) string { return "leat:activity:reports:" + source }
-
-// Apply implements activity.Boards: one script a count, all of them in one round trip.
+// Apply implements activity.Boards: one script a count, all of them in one round trip. A cluster's client sends again what
+// was redirected or lost its answer; of that, what was counted the first time comes back as counted already.
 func (b *Boards) Apply(ctx context.Context, counts []activity.Count) ([][]int, error) {
-	counted, err := b.apply(ctx, counts)
+	counted, err := b.apply(ctx, counts, redis.Pipeliner.EvalSha, countScript.Hash())
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		if err := countScript.Load(ctx, b.client).Err(); err != nil {
-			return nil, classify(err, "load the script of the leaderboards")
-		}
-		counted, err = b.apply(ctx, counts)
+		// With its source, the script goes to the server that holds the boards, wherever that is by then.
+		counted, err = b.apply(ctx, counts, redis.Pipeliner.Eval, countSource)
 	}
 	if err != nil {
 		return nil, classify(err, "count on the leaderboards")
@@ -68,12 +57,14 @@ func (b *Boards) Apply(ctx context.Context, counts []activity.Count) ([][]int, e
 	return counted, nil
 }
 
-func (b *Boards) apply(ctx context.Context, counts []activity.Count) ([][]int, error) {
+type evaluation = func(pipe redis.Pipeliner, ctx context.Context, script string, keys []string, args ...any) *redis.Cmd
+
+func (b *Boards) apply(ctx context.Context, counts []activity.Count, evaluate evaluation, script string) ([][]int, error) {
 	pipe := b.client.Pipeline()
 	replies := make([]*redis.Cmd, len(counts))
 	for n, count := range counts {
-		keys, args := countArgs(count)
-		replies[n] = pipe.EvalSha(ctx, countScript.Hash(), keys, args...)
+		keys, args := b.names.countArgs(count)
+		replies[n] = evaluate(pipe, ctx, script, keys, args...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
@@ -90,38 +81,38 @@ func (b *Boards) apply(ctx context.Context, counts []activity.Count) ([][]int, e
 
 // countArgs lays a count out as count.lua reads it. Numbers and texts go in as pointers to where they stand: a value would be
 // copied to the heap, and there are many.
-func countArgs(count activity.Count) (keys []string, args []any) {
+func (n names) countArgs(count activity.Count) (keys []string, args []any) {
 	sources := map[string]int{}
 	scores := 0
 	for _, board := range count.Boards {
 		scores += len(board.Scores)
 	}
-	keys = append(make([]string, 0, 2+len(count.Boards)), floorKey)
+	keys = append(make([]string, 0, 2+len(count.Boards)), n.floors())
 	args = append(make([]any, 0, 3+4*len(count.Markers)+2*len(count.Boards)+2*scores), 0)
 	for _, marker := range count.Markers {
 		if _, ok := sources[marker.Source]; !ok {
 			sources[marker.Source] = len(keys)
-			keys = append(keys, markerKey(marker.Source))
+			keys = append(keys, n.markers(marker.Source))
 			args = append(args, marker.Source)
 		}
 	}
 	args[0] = len(sources)
 	args = append(args, len(count.Markers))
 	texts := make([]string, 0, 2*len(count.Markers))
-	for n := range count.Markers {
-		marker := &count.Markers[n]
+	for i := range count.Markers {
+		marker := &count.Markers[i]
 		texts = append(texts, string(marker.ID[:]), marker.Position.Key())
-		args = append(args, sources[marker.Source], &texts[2*n], &marker.Position.Major, &texts[2*n+1])
+		args = append(args, sources[marker.Source], &texts[2*i], &marker.Position.Major, &texts[2*i+1])
 	}
 	for _, board := range count.Boards {
-		keys = append(keys, boardKey(board.Board))
+		keys = append(keys, n.board(board.Board))
 		expireAt := ""
 		if !board.ExpireAt.IsZero() {
 			expireAt = strconv.FormatInt(board.ExpireAt.UnixMilli(), 10)
 		}
 		args = append(args, expireAt, len(board.Scores))
-		for n := range board.Scores {
-			args = append(args, &board.Scores[n].Seconds, &board.Scores[n].User)
+		for i := range board.Scores {
+			args = append(args, &board.Scores[i].Seconds, &board.Scores[i].User)
 		}
 	}
 	return keys, args
@@ -148,42 +139,17 @@ func countReply(cmd *redis.Cmd) ([]int, error) {
 
 // RaiseFloor implements activity.Boards.
 func (b *Boards) RaiseFloor(ctx context.Context, source string, floor delivery.Position) error {
-	err := floorScript.Run(ctx, b.client, []string{floorKey, markerKey(source), reportKey(source)},
+	err := floorScript.Run(ctx, b.client, []string{b.names.floors(), b.names.markers(source), b.names.reports(source)},
 		source, b.worker, floor.Key(), reportTTL.Milliseconds()).Err()
 	return classify(err, "raise the ack floor of "+source)
 }
 
 // WithdrawFloor implements activity.Boards.
 func (b *Boards) WithdrawFloor(ctx context.Context, source string) error {
-	return classify(b.client.HDel(ctx, reportKey(source), b.worker).Err(), "withdraw from the ack floor of "+source)
+	return classify(b.client.HDel(ctx, b.names.reports(source), b.worker).Err(), "withdraw from the ack floor of "+source)
 }
 
 // Ping reports whether Redis answers.
 func (b *Boards) Ping(ctx context.Context) error {
 	return classify(b.client.Ping(ctx).Err(), "ping")
-}
-
-// passing begin the answers of a Redis that cannot serve now, or that this client may not use as it is configured: no
-// message is at fault. HasErrorPrefix compares what follows "ERR ".
-var passing = [...]string{
-	"LOADING", "READONLY", "OOM", "MASTERDOWN", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF",
-	"UNBLOCKED", "MOVED", "ASK", "NOSCRIPT", "max number of clients",
-	"NOAUTH", "Protocol error: unauthenticated", "WRONGPASS", "NOPERM", "AUTH", "Client sent AUTH", "DB index", "invalid DB index",
-}
-
-// classify gives an error of Redis its kind: what Redis answered about the command itself is internal, everything
-// else (connection, timeout, loading, read-only, out of memory, failover, credentials) is unavailable.
-func classify(err error, doing string) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) {
-		return err
-	}
-	if _, answered := errors.AsType[redis.Error](err); answered && !slices.ContainsFunc(passing[:], func(prefix string) bool {
-		return redis.HasErrorPrefix(err, prefix)
-	}) {
-		return fault.Internalf("", "redis: %s: %w", doing, err)
-	}
-	return fault.Unavailablef("redis: %s: %w", doing, err)
 }

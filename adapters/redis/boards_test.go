@@ -1,7 +1,9 @@
 package redis
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -14,20 +16,54 @@ import (
 	"leat/handlers/fault"
 )
 
+// Each is one way in which Redis is set up: how leat connects, and who may do everything.
+var setups = map[string]func(t *testing.T) (Config, redis.UniversalClient){
+	"miniredis": func(t *testing.T) (Config, redis.UniversalClient) {
+		addr := startMiniredis(t)
+		return Config{Addr: addr}, connect(t, addr)
+	},
+	"standalone, least permissions": func(t *testing.T) (Config, redis.UniversalClient) {
+		s := startServer(t)
+		return allow(t, Config{Addr: s.addr, DB: 3}, append([]string{"+select"}, leastPermissions...), s), open(t, Config{Addr: s.addr, DB: 3})
+	},
+	"cluster, least permissions": func(t *testing.T) (Config, redis.UniversalClient) {
+		nodes := startCluster(t, 3)
+		config := Config{Mode: Cluster, Addr: addrs(nodes)}
+		return allow(t, config, append(clusterPermissions, leastPermissions...), nodes...), open(t, config)
+	},
+	"sentinel": func(t *testing.T) (Config, redis.UniversalClient) {
+		r := startReplicated(t)
+		return r.config, open(t, r.config)
+	},
+	"TLS": func(t *testing.T) (Config, redis.UniversalClient) {
+		config := startEncrypted(t)
+		return config, open(t, config)
+	},
+}
+
 func TestConformance(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) string{
-		"redis":     func(t *testing.T) string { return startRedis(t) },
-		"miniredis": startMiniredis,
-	} {
+	for name, start := range setups {
 		t.Run(name, func(t *testing.T) {
-			addr := start(t)
+			config, admin := start(t)
+			require.NoError(t, Check(t.Context(), open(t, config), slog.New(slog.DiscardHandler)))
 			boardstest.Run(t, func(t *testing.T) boardstest.Store {
-				client := connect(t, addr)
-				require.NoError(t, client.FlushDB(t.Context()).Err())
-				return boardstest.Store{Boards: NewBoards(client), Other: NewBoards(connect(t, addr))}
+				flush(t, admin)
+				return boardstest.Store{Boards: NewBoards(open(t, config)), Other: NewBoards(open(t, config))}
 			})
 		})
 	}
+}
+
+// flush removes everything.
+func flush(t *testing.T, admin redis.UniversalClient) {
+	t.Helper()
+	if cluster, ok := admin.(*redis.ClusterClient); ok {
+		require.NoError(t, cluster.ForEachMaster(t.Context(), func(ctx context.Context, master *redis.Client) error {
+			return master.FlushAll(ctx).Err()
+		}))
+		return
+	}
+	require.NoError(t, admin.FlushAll(t.Context()).Err())
 }
 
 const stream = "pomodoro_pattern_match_stream"
@@ -73,13 +109,13 @@ func TestFloorForgetsMarkers(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, boards.RaiseFloor(ctx, stream, delivery.Position{Major: 1007}))
-		require.Equal(t, int64(3), client.ZCard(ctx, markerKey(stream)).Val())
+		require.Equal(t, int64(3), client.ZCard(ctx, names{}.markers(stream)).Val())
 		require.NoError(t, boards.RaiseFloor(ctx, stream, delivery.Position{Major: 1002}))
-		require.Equal(t, "00000000000000001007-00000000000000000000", client.HGet(ctx, floorKey, stream).Val(), "the floor only rises")
+		require.Equal(t, "00000000000000001007-00000000000000000000", client.HGet(ctx, names{}.floors(), stream).Val(), "the floor only rises")
 		counted, err := boards.Apply(ctx, []activity.Count{one(2, 1, total)})
 		require.NoError(t, err)
 		require.Equal(t, [][]int{{0}}, counted, "without a marker, the floor knows that it is counted")
-		require.Equal(t, time.Duration(-1), client.TTL(ctx, floorKey).Val(), "the floor is kept for ever")
+		require.Equal(t, time.Duration(-1), client.TTL(ctx, names{}.floors()).Val(), "the floor is kept for ever")
 	})
 }
 
@@ -87,7 +123,7 @@ func TestFloorForgetsMarkers(t *testing.T) {
 func TestWrongTypeWritesNothing(t *testing.T) {
 	other := activity.BoardKey{Board: "work", Period: "2025-10-14"}
 	onBoth(t, func(t *testing.T, client *redis.Client) {
-		for _, wrong := range []string{boardKey(total), boardKey(other), markerKey(stream), floorKey} {
+		for _, wrong := range []string{names{}.board(total), names{}.board(other), names{}.markers(stream), names{}.floors()} {
 			t.Run(wrong, func(t *testing.T) {
 				ctx := t.Context()
 				require.NoError(t, client.FlushDB(ctx).Err())
@@ -107,7 +143,7 @@ func TestWrongTypeComesAfterMarkers(t *testing.T) {
 		boards, ctx := NewBoards(client), t.Context()
 		_, err := boards.Apply(ctx, []activity.Count{one(1, 5, total)})
 		require.NoError(t, err)
-		require.NoError(t, client.Set(ctx, boardKey(total), "of someone else", 0).Err())
+		require.NoError(t, client.Set(ctx, names{}.board(total), "of someone else", 0).Err())
 		counted, err := boards.Apply(ctx, []activity.Count{one(1, 5, total)})
 		require.NoError(t, err)
 		require.Equal(t, [][]int{{0}}, counted)
@@ -122,10 +158,10 @@ func TestExpiry(t *testing.T) {
 		count.Boards[0].ExpireAt = at
 		_, err := boards.Apply(ctx, []activity.Count{count})
 		require.NoError(t, err)
-		left := client.PTTL(ctx, boardKey(total)).Val()
+		left := client.PTTL(ctx, names{}.board(total)).Val()
 		require.InDelta(t, float64(time.Until(at)), float64(left), float64(2*time.Second))
-		require.Equal(t, time.Duration(-1), client.PTTL(ctx, boardKey(count.Boards[1].Board)).Val())
-		require.Equal(t, time.Duration(-1), client.PTTL(ctx, markerKey(stream)).Val())
+		require.Equal(t, time.Duration(-1), client.PTTL(ctx, names{}.board(count.Boards[1].Board)).Val())
+		require.Equal(t, time.Duration(-1), client.PTTL(ctx, names{}.markers(stream)).Val())
 	})
 }
 
@@ -139,7 +175,7 @@ func TestScriptFlush(t *testing.T) {
 			require.NoError(t, boards.RaiseFloor(ctx, stream, delivery.Position{Major: uint64(n) + 1}))
 			require.NoError(t, client.ScriptFlush(ctx).Err())
 		}
-		require.Equal(t, 6.0, client.ZScore(ctx, boardKey(total), "u1").Val())
+		require.Equal(t, 6.0, client.ZScore(ctx, names{}.board(total), "u1").Val())
 	})
 }
 
@@ -166,15 +202,15 @@ func TestFloorPassesAProcessThatFellSilent(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		ctx := t.Context()
 		silent, alive := NewBoards(client), NewBoards(client)
-		floor := func() string { return client.HGet(ctx, floorKey, stream).Val() }
+		floor := func() string { return client.HGet(ctx, names{}.floors(), stream).Val() }
 		require.NoError(t, silent.RaiseFloor(ctx, stream, delivery.Position{Major: 10}))
 		require.NoError(t, alive.RaiseFloor(ctx, stream, delivery.Position{Major: 90}))
 		require.Equal(t, delivery.Position{Major: 10}.Key(), floor())
 
 		// Its report is made to have ended, instead of waiting for it.
-		require.NoError(t, client.HSet(ctx, reportKey(stream), silent.worker, delivery.Position{Major: 10}.Key()+" 1").Err())
+		require.NoError(t, client.HSet(ctx, names{}.reports(stream), silent.worker, delivery.Position{Major: 10}.Key()+" 1").Err())
 		require.NoError(t, alive.RaiseFloor(ctx, stream, delivery.Position{Major: 90}))
 		require.Equal(t, delivery.Position{Major: 90}.Key(), floor())
-		require.Equal(t, []string{alive.worker}, client.HKeys(ctx, reportKey(stream)).Val())
+		require.Equal(t, []string{alive.worker}, client.HKeys(ctx, names{}.reports(stream)).Val())
 	})
 }

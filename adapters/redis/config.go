@@ -1,66 +1,101 @@
 package redis
 
 import (
-	"context"
-	"crypto/tls"
-	"log/slog"
+	"net"
+	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
-
-	"leat/handlers/fault"
 )
 
-// Config says where Redis is.
+// The ways in which a Redis is set up.
+const (
+	Standalone = "standalone" // one server, or a service that looks like one
+	Sentinel   = "sentinel"   // a master and its replicas, found through sentinels
+	Cluster    = "cluster"    // keys lie on several masters
+)
+
+// Config says where Redis is. An empty mode is Standalone.
 type Config struct {
-	Addr     string        `config:"addr" env:"REDIS_ADDR" doc:"address of Redis, host:port; empty only with --embedded"`
-	Username string        `config:"username" doc:"ACL user; empty is the default user"`
-	Password string        `config:"password" env:"REDIS_PASSWORD" secret:"true" doc:"password of the user"`
-	DB       int           `config:"db" default:"0" min:"0" doc:"number of the database"`
-	TLS      bool          `config:"tls" default:"false" doc:"connect with TLS, verified against the system's certificates"`
-	Timeout  time.Duration `config:"timeout" default:"5s" min:"10ms" doc:"how long to connect and to wait for one answer"`
-	PoolSize int           `config:"pool_size" default:"20" min:"2" max:"10000" doc:"most connections at the same time"`
+	Mode             string        `config:"mode" default:"standalone" oneof:"standalone|sentinel|cluster" doc:"how Redis is set up"`
+	Addr             string        `config:"addr" env:"REDIS_ADDR" secret:"address" doc:"address of Redis, host:port; in the modes sentinel and cluster of one or more sentinels or nodes, with commas between; empty only with --embedded"`
+	Username         string        `config:"username" doc:"ACL user; empty is the default user"`
+	Password         string        `config:"password" env:"REDIS_PASSWORD" secret:"true" doc:"password of the user"`
+	DB               int           `config:"db" default:"0" min:"0" doc:"number of the database; a cluster has only 0"`
+	Master           string        `config:"master" doc:"mode sentinel: name that the sentinels know the master by"`
+	SentinelUsername string        `config:"sentinel_username" doc:"mode sentinel: ACL user on the sentinels"`
+	SentinelPassword string        `config:"sentinel_password" secret:"true" doc:"mode sentinel: password on the sentinels"`
+	TLS              TLS           `config:"tls" doc:"encrypted connections to Redis, and to its sentinels"`
+	Timeout          time.Duration `config:"timeout" default:"5s" min:"10ms" doc:"how long to connect and to wait for one answer"`
+	PoolSize         int           `config:"pool_size" default:"20" min:"2" max:"10000" doc:"most connections at the same time, to each server"`
 }
 
-// NewClient returns a client that connects when it is first used. Whoever calls it closes it.
-func NewClient(config Config) *redis.Client {
-	options := &redis.Options{
-		Addr: config.Addr, Username: config.Username, Password: config.Password, DB: config.DB,
-		DialTimeout: config.Timeout, ReadTimeout: config.Timeout, WriteTimeout: config.Timeout,
-		ContextTimeoutEnabled: true,
-		PoolSize:              config.PoolSize,
-		// Outages are waited out by those who know what may be repeated, not by the client.
-		MaxRetries: -1, DialerRetries: 1,
-	}
-	if config.TLS {
-		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	return redis.NewClient(options)
+// TLS says how connections are encrypted. The server's certificate is always verified.
+type TLS struct {
+	Enabled    bool   `config:"enabled" default:"false" doc:"connect with TLS 1.2 or newer"`
+	CAFile     string `config:"ca_file" doc:"PEM file of the authorities that servers are verified against; empty means those of the system"`
+	CertFile   string `config:"cert_file" doc:"PEM file of the client's certificate, if Redis asks for one"`
+	KeyFile    string `config:"key_file" doc:"PEM file of the key of cert_file"`
+	ServerName string `config:"server_name" doc:"name that the servers' certificates must bear; empty means the host that is connected to"`
 }
 
-// Check reports whether Redis answers, accepts the credentials, is no cluster, and would not evict keys: a Redis that is
-// used as a cache forgets leaderboards and what is counted in them. Where a setting cannot be read, it warns.
-func Check(ctx context.Context, client redis.UniversalClient, logger *slog.Logger) error {
-	if err := client.Ping(ctx).Err(); err != nil {
-		if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOPERM") ||
-			redis.HasErrorPrefix(err, "Protocol error: unauthenticated") || redis.HasErrorPrefix(err, "AUTH") {
-			return fault.Invalidf("redis_credentials", "redis refuses the credentials: %w (check redis.username and redis.password)", err)
+// Validate reports what contradicts itself, under keys relative to the section. Addresses and passwords are not repeated.
+func (c Config) Validate(report func(key, problem string)) {
+	c.validateAddr(report)
+	sentinel := c.Mode == Sentinel
+	if sentinel && c.Master == "" {
+		report("master", "must name the master that the sentinels watch, as redis.mode is sentinel")
+	}
+	for key, set := range map[string]bool{
+		"master": c.Master != "", "sentinel_username": c.SentinelUsername != "", "sentinel_password": c.SentinelPassword != "",
+	} {
+		if set && !sentinel {
+			report(key, "is for redis.mode sentinel only")
 		}
-		if redis.HasErrorPrefix(err, "DB index") || redis.HasErrorPrefix(err, "invalid DB index") {
-			return fault.Invalidf("redis_db", "redis refuses the database: %w (check redis.db)", err)
+	}
+	if c.Mode == Cluster && c.DB != 0 {
+		report("db", "must be 0, as redis.mode is cluster: a cluster has no other database")
+	}
+	if c.Username != "" && c.Password == "" {
+		report("username", "needs redis.password (REDIS_PASSWORD): without one, Redis is used as its default user")
+	}
+	if c.SentinelUsername != "" && c.SentinelPassword == "" {
+		report("sentinel_username", "needs redis.sentinel_password")
+	}
+	c.TLS.validate(report)
+}
+
+func (c Config) validateAddr(report func(key, problem string)) {
+	if c.Addr == "" {
+		return
+	}
+	if strings.Contains(c.Addr, "://") {
+		report("addr", "must be host:port, and not a URL: its other parts are redis.username, redis.password, redis.db and redis.tls.enabled")
+		return
+	}
+	addrs := c.addrs()
+	if len(addrs) > 1 && c.Mode != Sentinel && c.Mode != Cluster {
+		report("addr", "lists several servers: set redis.mode to sentinel or cluster, or keep one address")
+	}
+	for _, addr := range addrs {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			report("addr", "must be host:port, such as 127.0.0.1:6379 or [::1]:6379; in the modes sentinel and cluster several, with commas between")
+			return
 		}
-		return classify(err, "connect")
 	}
-	if info, err := client.InfoMap(ctx, "server").Result(); err == nil && info["Server"]["redis_mode"] == "cluster" {
-		return fault.Invalidf("redis_cluster", "redis is in cluster mode, which leat cannot use: its leaderboards change in one script over many keys; use a Redis without cluster mode")
+}
+
+func (t TLS) validate(report func(key, problem string)) {
+	if !t.Enabled && t != (TLS{}) {
+		report("tls.enabled", "is false, but other keys of redis.tls are set: set it to true, or remove them")
 	}
-	settings, err := client.ConfigGet(ctx, "maxmemory-policy").Result()
-	if err != nil || settings["maxmemory-policy"] == "" {
-		logger.Warn("maxmemory-policy of redis cannot be read; make sure that it is noeviction", "error", err)
-		return nil
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		report("tls.cert_file", "and redis.tls.key_file are set together or not at all")
 	}
-	if policy := settings["maxmemory-policy"]; policy != "noeviction" {
-		return fault.Invalidf("redis_eviction", "redis evicts keys (maxmemory-policy %s): it would forget leaderboards and what is counted in them; set it to noeviction", policy)
+}
+
+func (c Config) addrs() []string {
+	addrs := strings.Split(c.Addr, ",")
+	for n := range addrs {
+		addrs[n] = strings.TrimSpace(addrs[n])
 	}
-	return nil
+	return addrs
 }

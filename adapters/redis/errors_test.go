@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +41,10 @@ func TestErrorKinds(t *testing.T) {
 		{answer("NOPERM this user has no permissions to run the 'evalsha' command"), fault.Unavailable},
 		{answer("ERR AUTH <password> called without any password configured for the default user."), fault.Unavailable},
 		{answer("ERR DB index is out of range"), fault.Unavailable},
+		{answer("ERR The user executing the script can't run this command or subcommand"), fault.Unavailable},
+		{answer("ACL failure in script: User leat has no permissions to run the 'zadd' command"), fault.Unavailable},
+		{fmt.Errorf("redis: all sentinels are unreachable: %w", errors.Join(redis.Nil)), fault.Unavailable},
+		{fmt.Errorf("redis: all sentinels are unreachable: %w", errors.Join(answer("ERR No such master with that name"))), fault.Unavailable},
 		{errors.New("dial tcp: connection refused"), fault.Unavailable},
 		{redis.ErrClosed, fault.Unavailable},
 		{context.DeadlineExceeded, fault.Unavailable},
@@ -76,8 +82,7 @@ func TestUnavailable(t *testing.T) {
 		})
 	})
 	t.Run("a wrong password is not shown", func(t *testing.T) {
-		client := NewClient(Config{Addr: startRedis(t, "--requirepass", "secret"), Password: "guessed", Timeout: time.Second, PoolSize: 2})
-		defer client.Close()
+		client := open(t, Config{Addr: startRedis(t, "--requirepass", "secret"), Password: "guessed", Timeout: time.Second})
 		every(t.Context(), NewBoards(client), func(err error) {
 			require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
 			require.NotContains(t, err.Error(), "guessed")
@@ -92,6 +97,47 @@ func TestUnavailable(t *testing.T) {
 		boards := NewBoards(connect(t, startRedis(t, "--replicaof", "127.0.0.1 1")))
 		_, err := boards.Apply(t.Context(), []activity.Count{one(1, 5, total)})
 		require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+	})
+	t.Run("permissions were taken away", func(t *testing.T) {
+		s := startServer(t)
+		for _, rules := range [][]string{{"+@all", "-zincrby", "~*"}, {"+@all", "~leat:*"}, {"+@all", "-evalsha", "-eval", "~*"}} {
+			_, err := NewBoards(open(t, allow(t, Config{Addr: s.addr}, rules, s))).Apply(t.Context(), []activity.Count{one(1, 5, total)})
+			require.Error(t, err)
+			require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+		}
+	})
+	t.Run("no sentinel knows the master", func(t *testing.T) {
+		r := startReplicated(t)
+		r.config.Master = "others"
+		every(t.Context(), NewBoards(open(t, r.config)), func(err error) {
+			require.Error(t, err)
+			require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+		})
+	})
+	t.Run("no node of the cluster answers", func(t *testing.T) {
+		every(t.Context(), NewBoards(open(t, Config{Mode: Cluster, Addr: freeAddr(t) + "," + freeAddr(t)})), func(err error) {
+			require.Error(t, err)
+			require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+		})
+	})
+	t.Run("a part of the cluster is gone", func(t *testing.T) {
+		nodes := startCluster(t, 3)
+		client := open(t, Config{Mode: Cluster, Addr: addrs(nodes), Timeout: time.Second}).(*redis.ClusterClient)
+		owner, _ := owners(t, client, nodes)
+		patience(t, nodes, time.Second)
+		owner.kill()
+		for range 2 {
+			_, err := NewBoards(client).Apply(t.Context(), []activity.Count{one(1, 5, total)})
+			require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+			until(t, 20*time.Second, "the others know", func() bool {
+				for _, node := range nodes {
+					if node != owner && strings.Contains(connect(t, node.addr).ClusterInfo(t.Context()).Val(), "cluster_state:ok") {
+						return false
+					}
+				}
+				return true
+			})
+		}
 	})
 	t.Run("the caller gave up", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

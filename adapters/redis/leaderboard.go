@@ -3,7 +3,6 @@ package redis
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -22,7 +21,7 @@ func (b *Boards) Top(ctx context.Context, board activity.BoardKey, n int) ([]act
 	if n <= 0 {
 		return nil, nil
 	}
-	key := boardKey(board)
+	key := b.names.board(board)
 	rows, err := b.client.ZRevRangeWithScores(ctx, key, 0, int64(n)).Result() // one more than asked for
 	if err != nil {
 		return nil, classify(err, "read the leaderboard "+key)
@@ -51,9 +50,9 @@ func (b *Boards) withTies(ctx context.Context, key string, rows []redis.Z) ([]re
 
 // Rank implements activity.Boards.
 func (b *Boards) Rank(ctx context.Context, board activity.BoardKey, user string) (activity.Standing, bool, error) {
-	key := boardKey(board)
+	key := b.names.board(board)
 	score, err := b.client.ZScore(ctx, key, user).Result()
-	if errors.Is(err, redis.Nil) {
+	if absent(err) {
 		return activity.Standing{}, false, nil
 	}
 	if err != nil {

@@ -14,13 +14,38 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	redis.SetLogger(silence{})
 	goleak.VerifyTestMain(m,
 		// It ends within a second after its client is closed.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
 
-// startRedis starts a redis-server of its own for the test, which nothing survives, and returns its address.
-func startRedis(t testing.TB, options ...string) string {
+// server is a redis-server of one test.
+type server struct {
+	addr    string
+	command *exec.Cmd
+}
+
+// kill ends the server as kill -9 does.
+func (s *server) kill() {
+	if s.command.ProcessState == nil {
+		_ = s.command.Process.Kill()
+		_ = s.command.Wait()
+	}
+}
+
+// startServer starts a redis-server on a port of its own, which nothing survives.
+func startServer(t testing.TB, options ...string) *server {
+	t.Helper()
+	addr := freeAddr(t)
+	return launch(t, addr, append([]string{
+		"--bind", "127.0.0.1", "--port", port(t, addr), "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
+		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
+	}, options...)...)
+}
+
+// launch starts a redis-server and waits until it listens.
+func launch(t testing.TB, addr string, args ...string) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -28,25 +53,23 @@ func startRedis(t testing.TB, options ...string) string {
 		}
 		t.Skip("redis-server is not in the PATH")
 	}
-	addr := freeAddr(t)
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	command := exec.Command("redis-server", append([]string{
-		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
-	}, options...)...)
-	require.NoError(t, command.Start())
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-	require.Eventually(t, func() bool {
+	s := &server{addr: addr, command: exec.Command("redis-server", args...)}
+	require.NoError(t, s.command.Start())
+	t.Cleanup(s.kill)
+	until(t, 10*time.Second, "redis-server listens", func() bool {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			err = conn.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 5*time.Millisecond, "redis-server does not listen")
-	return addr
+	})
+	return s
+}
+
+// startRedis starts a redis-server and returns its address.
+func startRedis(t testing.TB, options ...string) string {
+	t.Helper()
+	return startServer(t, options...).addr
 }
 
 // freeAddr returns an address that nobody listens on.
@@ -58,17 +81,35 @@ func freeAddr(t testing.TB) string {
 	return listener.Addr().String()
 }
 
+func port(t testing.TB, addr string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	return port
+}
+
 func startMiniredis(t *testing.T) string {
 	t.Helper()
 	return miniredis.RunT(t).Addr()
 }
 
-// connect returns a client as the program has it.
-func connect(t testing.TB, addr string) *redis.Client {
+// open returns a client as the program has it.
+func open(t testing.TB, config Config) redis.UniversalClient {
 	t.Helper()
-	client := NewClient(Config{Addr: addr, Timeout: 5 * time.Second, PoolSize: 4})
+	if config.Timeout == 0 {
+		config.Timeout = 30 * time.Second // machines that tests run on are busy
+	}
+	config.PoolSize = 4
+	client, err := NewClient(config)
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// connect returns a client of one server, as the program has it.
+func connect(t testing.TB, addr string) *redis.Client {
+	t.Helper()
+	return open(t, Config{Addr: addr}).(*redis.Client)
 }
 
 // onBoth runs a test on a real Redis and on miniredis.
@@ -83,4 +124,20 @@ func keys(t *testing.T, client *redis.Client) []string {
 	found, err := client.Keys(t.Context(), "*").Result()
 	require.NoError(t, err)
 	return found
+}
+
+// until waits until the condition holds, and fails the test when the time is up.
+func until(t testing.TB, timeout time.Duration, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(timeout)
+	defer end.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			t.Fatalf("not within %s: %s", timeout, what)
+		}
+	}
 }

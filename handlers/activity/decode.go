@@ -102,6 +102,9 @@ func (d decoder) complete(event *Event, fields fields, msg *message.Message) err
 		}
 		event.ID = id
 	}
+	if event.Delivery.Position == (delivery.Position{}) {
+		event.Delivery.Position = delivery.Position{Major: uint64(now.UnixMilli())}
+	}
 	return nil
 }
 

@@ -75,6 +75,8 @@ type Event struct {
 	SessionMinutes int
 	IsEnd          bool // the last event of its session
 
+	// Delivery tells where the message stood. Where the broker has no positions, the position is the time of decoding in epoch
+	// milliseconds: that of the first delivery stays in the record, and is compared with a floor of time.
 	Delivery delivery.Info
 }
 

@@ -15,7 +15,7 @@ func TestAllocationsPerMessage(t *testing.T) {
 	fill(t, client, "s", n)
 	options := quick(client)
 	options.InFlight, options.Count = 2000, 500
-	subscriber, err := NewSubscriber(options)
+	subscriber, err := newSubscriber(options)
 	require.NoError(t, err)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

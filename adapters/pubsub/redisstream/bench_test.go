@@ -12,6 +12,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"leat/adapters/pubsub"
+	"leat/adapters/pubsub/inflight"
 )
 
 var sample = []string{
@@ -75,13 +78,13 @@ func route(b testing.TB, subscriber message.Subscriber, stream string, n int) ti
 }
 
 // usual are the defaults.
-func usual(client redis.UniversalClient, group string) Options {
-	return Options{
+func usual(client redis.UniversalClient, group string) options {
+	return options{
 		Config: Config{
 			Consumer: "c", InFlight: 2000, Count: 500, Block: time.Second, Claim: Claim{MinIdle: 30 * time.Second},
-			Nack: Nack{Delay: time.Second, MaxDelay: time.Minute}, MaxDeliveries: 10, Lease: 5 * time.Second,
+			Nack: inflight.Nack{Delay: time.Second, MaxDelay: time.Minute}, MaxDeliveries: 10, Lease: 5 * time.Second,
 		},
-		Group: group, Client: client, CloseTimeout: 10 * time.Second,
+		Options: pubsub.Options{Group: group, CloseTimeout: 10 * time.Second}, Client: client,
 	}
 }
 
@@ -96,7 +99,7 @@ func BenchmarkAgainstBareLoop(b *testing.B) {
 		stream := fmt.Sprint("s", i)
 		fill(b, client, stream, n)
 		bare += bareLoop(b, client, stream, n)
-		subscriber, err := NewSubscriber(usual(client, "ours"))
+		subscriber, err := newSubscriber(usual(client, "ours"))
 		require.NoError(b, err)
 		ours += route(b, subscriber, stream, n)
 		left, err := client.XPending(ctx, stream, "ours").Result()

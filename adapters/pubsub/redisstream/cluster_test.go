@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -48,8 +49,8 @@ func TestCluster(t *testing.T) {
 				elapsed := time.Since(began)
 				return pending(t, client, stream)[0].Idle < elapsed-10*time.Millisecond
 			}, patience, 10*time.Millisecond)
-			for subscription := range subscriber.subscriptions {
-				require.NoError(t, subscription.tidy(ctx))
+			for source := range subscriber.sources {
+				require.NoError(t, source.tidy(ctx))
 			}
 			all[0].Ack()
 			floors, err := subscriber.Floors(ctx, stream)
@@ -59,21 +60,21 @@ func TestCluster(t *testing.T) {
 			require.Len(t, pending(t, client, stream), len(more)-1)
 		})
 	}
-	subscriber, err := NewSubscriber(quick(client))
+	subscriber, err := newSubscriber(quick(client))
 	require.NoError(t, err)
 	_, err = subscriber.Subscribe(ctx, "a}b")
 	require.Equal(t, fault.Invalid, fault.KindOf(err))
 }
 
-// TestReadClient reads through a client that the caller makes.
-func TestReadClient(t *testing.T) {
+// TestClientReader reads as in a cluster, in both protocols.
+func TestClientReader(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		for _, protocol := range []int{2, 3} {
 			options := quick(client)
-			options.ReadClient = func() redis.UniversalClient {
-				return redis.NewClient(&redis.Options{Addr: client.Options().Addr, Protocol: protocol})
+			options.open = func() reader {
+				return &clientReader{redis.NewClient(&redis.Options{Addr: client.Options().Addr, Protocol: protocol})}
 			}
-			stream := "s" + decimal(protocol)
+			stream := fmt.Sprint("s", protocol)
 			subscriber, messages := subscribe(t, options, stream)
 			ids := xadd(t, client, stream, 30)
 			all := receiveAll(t, messages, 30)

@@ -39,7 +39,7 @@
 // with delivery.KeyExhausted, to be dead-lettered unhandled.
 //
 // Pending entries whose data was trimmed or deleted before they came here are acked unseen, and counted as
-// EventTrimmed. What a process holds already it delivers, even if the stream is trimmed or deleted meanwhile; only
+// pubsub.EventTrimmed. What a process holds already it delivers, even if the stream is trimmed or deleted meanwhile; only
 // if it stops before that is such an entry lost.
 //
 // # Keys

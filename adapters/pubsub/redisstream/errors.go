@@ -35,6 +35,8 @@ func refused(err error) (code string, yes bool) {
 		return "wrong_type", true
 	case hasCode(err, "NOAUTH", "WRONGPASS", "ERR invalid password", "ERR Client sent AUTH", "ERR AUTH"):
 		return "credentials", true
+	case hasCode(err, "ERR DB index", "ERR invalid DB index"):
+		return "database", true
 	case hasCode(err, "NOPERM"):
 		return "permission", true
 	case hasCode(err, "ERR unknown command"):

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"leat/adapters/pubsub"
 	"leat/handlers/delivery"
 	"leat/handlers/fault"
 )
@@ -75,7 +76,7 @@ func TestSuspectRunsAlone(t *testing.T) {
 		require.Equal(t, map[string]string{ids[0]: "1"}, marks(), "a nack is an outcome")
 		again[0].Ack()
 		require.Eventually(t, func() bool { return len(marks()) == 0 }, patience, time.Millisecond)
-		require.Equal(t, 3, events.of(EventSuspect))
+		require.Equal(t, 3, events.of(pubsub.EventSuspect))
 		require.NoError(t, subscriber.Close())
 	})
 }
@@ -108,7 +109,8 @@ func TestSuspectIsNotNotedWhileReadingIsPaused(t *testing.T) {
 		options := quick(client)
 		options.Gate = gate
 		_, messages := subscribe(t, options, "s")
-		gate <- struct{}{} // the turn
+		gate <- struct{}{} // the turn that takes them
+		gate <- struct{}{} // the turn that runs them
 		gate <- struct{}{} // the first suspect
 		first := receive(t, messages)
 		first.Ack()
@@ -190,7 +192,7 @@ func TestGroupAndStreamAreCreatedAgain(t *testing.T) {
 		xadd(t, client, "s", 2)
 		receive(t, messages).Ack()
 		held := receive(t, messages)
-		require.Eventually(t, func() bool { return events.of(EventAcked) == 1 }, patience, time.Millisecond)
+		require.Eventually(t, func() bool { return events.of(pubsub.EventAcked) == 1 }, patience, time.Millisecond)
 
 		require.NoError(t, client.XGroupDestroy(ctx, "s", "g").Err())
 		// The group is read from the start again. The entry in flight is not delivered twice at a time.
@@ -219,9 +221,9 @@ func TestOutageOfRedisIsWaitedOut(t *testing.T) {
 	all := receiveAll(t, messages, 3)
 	server.kill()
 	all[0].Ack() // during the outage
-	require.Eventually(t, func() bool { return log.count("redis does not serve") == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return log.count("the broker does not serve") == 1 }, patience, time.Millisecond)
 	server.start(t)
-	require.Eventually(t, func() bool { return log.count("redis serves the stream again") == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return log.count("the broker serves the topic again") == 1 }, patience, time.Millisecond)
 	more := xadd(t, client, "s", 2)
 	require.Equal(t, more, positions(receiveAll(t, messages, 2)), "what is in flight is not delivered again")
 	all[1].Ack()
@@ -229,7 +231,7 @@ func TestOutageOfRedisIsWaitedOut(t *testing.T) {
 	left := pending(t, client, "s")
 	require.Len(t, left, 3)
 	require.Equal(t, ids[2], left[0].ID)
-	require.Equal(t, 1, log.count("redis does not serve"))
+	require.Equal(t, 1, log.count("the broker does not serve"))
 }
 
 func TestRedisMayBeDownAtTheStart(t *testing.T) {
@@ -271,7 +273,7 @@ func TestSubscribeRefusesWhatOnlyAPersonCanMend(t *testing.T) {
 			client := redis.NewClient(&redis.Options{Addr: server.addr, Password: test.password})
 			defer func() { _ = client.Close() }()
 			client.Set(context.Background(), "s", "text", 0)
-			subscriber, err := NewSubscriber(quick(client))
+			subscriber, err := newSubscriber(quick(client))
 			require.NoError(t, err)
 			_, err = subscriber.Subscribe(context.Background(), "s")
 			require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
@@ -305,9 +307,9 @@ func TestRepliesOverEightMegabytesHalveTheCount(t *testing.T) {
 		msg.Ack()
 	}
 	var count int
-	for subscription := range subscriber.subscriptions {
+	for source := range subscriber.sources {
 		require.NoError(t, subscriber.Close())
-		count = subscription.count
+		count = source.count
 	}
 	require.Less(t, count, 16)
 }

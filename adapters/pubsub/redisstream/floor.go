@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"context"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -31,14 +32,14 @@ return {}`)
 //
 // The source is the topic, with the namespace before it if there is one. A stream or group that does not exist has
 // the zero position. Entries that were trimmed or deleted unread count as acked.
-func (s *Subscriber) Floors(ctx context.Context, topic string) (map[string]delivery.Position, error) {
-	source := s.options.source(topic)
+func (s *subscriber) Floors(ctx context.Context, topic string) (map[string]delivery.Position, error) {
+	from := s.options.origin(topic)
 	reply, err := floorScript.Run(ctx, s.options.Client, []string{topic}, s.options.Group).StringSlice()
 	if err != nil {
 		return nil, failure(err, "read the ack floor of %q", topic)
 	}
 	if len(reply) != 2 {
-		return map[string]delivery.Position{source: {}}, nil
+		return map[string]delivery.Position{from: {}}, nil
 	}
 	oldest, last := reply[0], reply[1]
 	position, err := delivery.ParsePosition(oldest)
@@ -50,22 +51,41 @@ func (s *Subscriber) Floors(ctx context.Context, topic string) (map[string]deliv
 	if err != nil {
 		return nil, fault.Internalf("reply", "redisstream: ack floor of %q: %w", topic, err)
 	}
-	// After Redis: what left the pending list with an ack has left the windows by now, and no other has.
-	for _, window := range s.windows(topic) {
-		if lowest, held := window.lowest(); held && lowest.Less(position) {
-			position = lowest
+	// After Redis: what left the pending list with an ack has left the windows by now, and no other has. And the arrivals
+	// before the windows: what has arrived meanwhile is in a window.
+	for _, source := range s.of(topic) {
+		if arriving, ok := source.arriving.position(); ok && arriving.Less(position) {
+			position = arriving
 		}
 	}
-	return map[string]delivery.Position{source: position}, nil
+	if held, ok := s.Lowest(topic)[from]; ok && held.Less(position) {
+		position = held
+	}
+	return map[string]delivery.Position{from: position}, nil
 }
 
-func (s *Subscriber) windows(topic string) (windows []*window) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for subscription := range s.subscriptions {
-		if subscription.topic == topic {
-			windows = append(windows, subscription.window)
-		}
+// arriving is the lowest of the entries between the reply that brought them and the window.
+type arriving struct {
+	mu sync.Mutex
+	id string // empty if there is none
+}
+
+// begin tells that entries from id on are on their way, until end.
+func (a *arriving) begin(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.id = id
+}
+
+func (a *arriving) end() { a.begin("") }
+
+// position returns the smallest position that is on its way; ok is false if nothing is.
+func (a *arriving) position() (position delivery.Position, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.id == "" {
+		return position, false
 	}
-	return windows
+	position, _ = delivery.ParsePosition(a.id)
+	return position, true
 }

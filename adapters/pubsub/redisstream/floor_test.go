@@ -19,7 +19,7 @@ func TestFloorsAndLag(t *testing.T) {
 		ctx := context.Background()
 		options := quick(client)
 		options.Namespace, options.InFlight = "ns", 3
-		subscriber, err := NewSubscriber(options)
+		subscriber, err := newSubscriber(options)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, subscriber.Close()) }()
 		floor := func() delivery.Position {
@@ -68,7 +68,7 @@ func TestFloorsAndLag(t *testing.T) {
 func TestFloorsOfAKeyThatIsNoStream(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		require.NoError(t, client.Set(context.Background(), "s", "x", 0).Err())
-		subscriber, err := NewSubscriber(quick(client))
+		subscriber, err := newSubscriber(quick(client))
 		require.NoError(t, err)
 		_, err = subscriber.Floors(context.Background(), "s")
 		require.Error(t, err)
@@ -78,11 +78,11 @@ func TestFloorsOfAKeyThatIsNoStream(t *testing.T) {
 }
 
 // lastHeartbeat is when all that is held of the stream was last extended.
-func lastHeartbeat(subscriber *Subscriber) (last time.Time) {
-	for _, window := range subscriber.windows("s") {
-		window.unfinished(func(it *item) {
-			if last.IsZero() || it.extended.Before(last) {
-				last = it.extended
+func lastHeartbeat(subscriber *subscriber) (last time.Time) {
+	for _, source := range subscriber.of("s") {
+		source.subscription.Unfinished(func(it *item) {
+			if last.IsZero() || it.Entry.extended.Before(last) {
+				last = it.Entry.extended
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestFloorsDoNotPassWhatIsHeld(t *testing.T) {
 				}
 				finish()
 				require.Eventually(t, func() bool { return floor() == at(ids[1]).Next() }, patience, time.Millisecond)
-				require.Zero(t, events.of(EventLost))
+				require.Zero(t, events.of(pubsub.EventLost))
 			})
 		})
 	}

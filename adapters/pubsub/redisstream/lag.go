@@ -18,7 +18,7 @@ const (
 // Lag returns how many entries wait for the group, and how many it has not acked. Where Redis does not know
 // how many wait (before 7.0, or after entries were deleted) they are counted, up to 10,000; beyond, Waiting is -1.
 // A stream that does not exist has no lag; where the group does not exist, all entries wait.
-func (s *Subscriber) Lag(ctx context.Context, topic string) (pubsub.Lag, error) {
+func (s *subscriber) Lag(ctx context.Context, topic string) (pubsub.Lag, error) {
 	groups, err := s.options.Client.Do(ctx, "xinfo", "groups", topic).Slice()
 	if hasCode(err, "ERR no such key") {
 		return pubsub.Lag{}, nil
@@ -47,7 +47,7 @@ func (s *Subscriber) Lag(ctx context.Context, topic string) (pubsub.Lag, error) 
 }
 
 // count counts the entries after last.
-func (s *Subscriber) count(ctx context.Context, topic, last string) (int64, error) {
+func (s *subscriber) count(ctx context.Context, topic, last string) (int64, error) {
 	var n int64
 	for range countPages {
 		start, err := after(last)

@@ -64,7 +64,7 @@ redis.call('DEL', KEYS[1])
 return 1`)
 )
 
-func newLease(s *Subscriber, stream string, log *slog.Logger) *lease {
+func newLease(s *subscriber, stream string, log *slog.Logger) *lease {
 	return &lease{
 		client: s.options.Client, log: log, stream: stream, group: s.options.Group,
 		base: s.options.Consumer, ttl: s.options.Lease, token: rand.Text(), names: &s.names,
@@ -174,4 +174,15 @@ func (l *lease) release(ctx context.Context) error {
 	}
 	l.names.give(l.key(name))
 	return releaseScript.Run(ctx, l.client, []string{l.key(name)}, l.token).Err()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -50,9 +50,9 @@ func TestNameOfADeadProcessIsTakenOverWithItsWork(t *testing.T) {
 }
 
 // consumerOf is the name that the only subscription of a subscriber holds.
-func consumerOf(subscriber *Subscriber) (name string) {
-	for subscription := range subscriber.subscriptions {
-		name = subscription.lease.consumer()
+func consumerOf(subscriber *subscriber) (name string) {
+	for source := range subscriber.sources {
+		name = source.lease.consumer()
 	}
 	return name
 }
@@ -111,10 +111,10 @@ func TestTidyRemovesOnlyIdleConsumersWithoutWork(t *testing.T) {
 		})
 	}, patience, time.Millisecond)
 
-	for subscription := range subscriber.subscriptions {
-		require.NoError(t, subscription.dropConsumers(ctx, time.Hour))
-		require.NoError(t, subscription.dropConsumers(ctx, idle))
-		require.NoError(t, subscription.tidy(ctx))
+	for source := range subscriber.sources {
+		require.NoError(t, source.dropConsumers(ctx, time.Hour))
+		require.NoError(t, source.dropConsumers(ctx, idle))
+		require.NoError(t, source.tidy(ctx))
 	}
 	consumers, err := client.XInfoConsumers(ctx, "s", "g").Result()
 	require.NoError(t, err)
@@ -132,8 +132,8 @@ func TestTidyForgetsNotesOfFinishedEntries(t *testing.T) {
 		subscriber, messages := subscribe(t, quick(client), "s")
 		receive(t, messages)
 		require.NoError(t, client.HSet(ctx, suspectsKey("s", "g"), "1-1", 4, ids[0], 4).Err())
-		for subscription := range subscriber.subscriptions {
-			require.NoError(t, subscription.tidy(ctx))
+		for source := range subscriber.sources {
+			require.NoError(t, source.tidy(ctx))
 		}
 		require.Equal(t, []string{ids[0]}, client.HKeys(ctx, suspectsKey("s", "g")).Val())
 	})
@@ -155,8 +155,8 @@ func TestRetainTrimsOnlyWhatEveryGroupHasAcked(t *testing.T) {
 		all := receiveAll(t, messages, 302)
 		require.NoError(t, client.XGroupCreate(ctx, "s", "slow", "0").Err())
 		trim := func() {
-			for subscription := range subscriber.subscriptions {
-				require.NoError(t, subscription.trim(ctx))
+			for source := range subscriber.sources {
+				require.NoError(t, source.trim(ctx))
 			}
 		}
 		length := func() int64 { return client.XLen(ctx, "s").Val() }

@@ -13,6 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"leat/adapters/pubsub"
+	"leat/adapters/pubsub/inflight"
 )
 
 func TestMain(m *testing.M) {
@@ -39,14 +42,29 @@ func startRedis(t testing.TB, args ...string) *server {
 		}
 		t.Skip("redis-server is not in the PATH")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	s := &server{addr: addr, dir: t.TempDir(), args: args}
+	s := &server{addr: freeAddr(t), dir: t.TempDir(), args: args}
 	s.start(t)
 	t.Cleanup(s.kill)
 	return s
+}
+
+// freeAddr returns an address whose port, and the one that a node of a cluster uses beside it, nobody uses now.
+func freeAddr(t testing.TB) string {
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		addr := listener.Addr().(*net.TCPAddr)
+		require.NoError(t, listener.Close())
+		if addr.Port > 65535-10000 {
+			continue
+		}
+		beside, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", addr.Port+10000))
+		if err != nil {
+			continue
+		}
+		require.NoError(t, beside.Close())
+		return addr.String()
+	}
 }
 
 func (s *server) start(t testing.TB) {
@@ -83,14 +101,14 @@ func onBoth(t *testing.T, test func(t *testing.T, client *redis.Client)) {
 }
 
 // quick are options that make a test short.
-func quick(client redis.UniversalClient) Options {
-	return Options{
+func quick(client redis.UniversalClient) options {
+	return options{
 		Config: Config{
 			Consumer: "c1", InFlight: 100, Count: 20, Block: 20 * time.Millisecond,
-			Claim: Claim{MinIdle: 10 * time.Second}, Nack: Nack{Delay: 10 * time.Millisecond, MaxDelay: time.Second},
+			Claim: Claim{MinIdle: 10 * time.Second}, Nack: inflight.Nack{Delay: 10 * time.Millisecond, MaxDelay: time.Second},
 			MaxDeliveries: 3, Lease: 5 * time.Second,
 		},
-		Group: "g", Client: client, CloseTimeout: 100 * time.Millisecond,
+		Options: pubsub.Options{Group: "g", CloseTimeout: 100 * time.Millisecond}, Client: client,
 	}
 }
 

@@ -2,151 +2,129 @@ package redisstream
 
 import (
 	"context"
-	"errors"
-	"net"
-	"strconv"
-	"sync/atomic"
+	"log/slog"
+	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"leat/adapters/pubsub/inflight"
+	"leat/handlers/delivery"
+	"leat/handlers/fault"
 )
 
-// source is where new entries are read. Not safe for concurrent use. Cancelling a context does not interrupt a
-// read that blocks; it ends with the block, and even if the server hangs stopSlack later. A read through a client
-// that a caller made may take its ReadTimeout instead. A read is sent once only: a second try after a lost
-// reply would leave the entries of the first pending and unseen.
-type source interface {
-	// read runs an XREADGROUP of one stream and returns the size of the reply in bytes.
-	read(ctx context.Context, group, consumer, stream string, count int, block time.Duration, visit func(entry)) (int, error)
-	close()
+// kept is what the source keeps of an entry.
+type kept struct {
+	body
+	extended time.Time // when Redis last saw the entry as ours
 }
 
-// readSlack is how much longer than its block a read may take.
-const readSlack = 5 * time.Second
+type (
+	item         = inflight.Item[kept]
+	subscription = inflight.Subscription[kept]
+)
 
-// stopSlack is how much longer than its block a read may take once its context has ended.
-const stopSlack = 500 * time.Millisecond
+// source is one stream, read under one consumer name.
+type source struct {
+	*options
+	subscription *subscription
+	topic        string
+	from         string // what positions count in
+	log          *slog.Logger
+	lease        *lease
+	leased       chan struct{} // closed when there is a consumer name
+	closed       func(*source)
+	arriving     arriving
 
-// opener returns what opens the source of a subscription; nil if the client is of a type that it does not know.
-func (o *Options) opener() func() source {
-	if o.ReadClient != nil {
-		return func() source { return &clientSource{o.ReadClient()} }
-	}
-	switch client := o.Client.(type) {
-	case *redis.Client:
-		return func() source { return newWire(client) }
-	case *redis.ClusterClient:
-		options := *client.Options()
-		options.ReadTimeout, options.MaxRetries, options.ReadOnly = o.Block+readSlack, -1, false
-		options.PoolSize, options.MinIdleConns, options.MaxIdleConns, options.MaxActiveConns = 2, 0, 0, 0
-		return func() source { own := options; return &clientSource{redis.NewClusterClient(&own)} }
-	}
-	return nil
+	// of the reader
+	entries reader
+	name    string              // whose pending entries were taken; empty before the lease
+	count   int                 // of the next read
+	resent  map[string]struct{} // entries held here that Redis may deliver once more
+	claimAt time.Time
+	// unseen tells that own pending entries may exist that are not held: at the start, after a claim
+	// that failed, and after a read whose reply was lost.
+	unseen, replyLost bool
 }
 
-// wire reads from a connection of its own. go-redis dials it and logs in, with all the options of the shared
-// client; then the connection is out of its hands, because its reader of replies costs more time than all else
-// that happens to an entry.
-type wire struct {
-	options redis.Options
-	dialed  atomic.Pointer[net.Conn]
-	client  *redis.Client // nil when there is no connection
-	held    *redis.Conn
-	conn    net.Conn
-	replies replyReader
-	command []byte
-}
-
-func newWire(shared *redis.Client) *wire {
-	w := &wire{options: *shared.Options()}
-	dial := w.options.Dialer
-	w.options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err == nil {
-			w.dialed.Store(&conn)
-		}
-		return conn, err
-	}
-	w.options.Protocol = 2 // nothing comes unasked
-	w.options.PushNotificationProcessor = nil
-	w.options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	w.options.MaxRetries, w.options.DialerRetries = -1, 1 // the subscription retries
-	w.options.PoolSize, w.options.MaxConcurrentDials = 1, 0
-	w.options.MinIdleConns, w.options.MaxIdleConns, w.options.MaxActiveConns = 0, 0, 0
-	return w
-}
-
-func (w *wire) connect(ctx context.Context) error {
-	if w.client != nil {
-		return nil
-	}
-	options := w.options
-	client := redis.NewClient(&options)
-	held := client.Conn()
-	if err := held.Ping(ctx).Err(); err != nil {
-		_ = held.Close()
-		_ = client.Close()
-		return err
-	}
-	w.client, w.held, w.conn = client, held, *w.dialed.Load()
-	w.replies = replyReader{source: w.conn}
-	return nil
-}
-
-func (w *wire) read(ctx context.Context, group, consumer, stream string, count int, block time.Duration, visit func(entry)) (int, error) {
-	if err := w.connect(ctx); err != nil {
-		return 0, err
-	}
-	w.command = append(w.command[:0], "*11\r\n"...)
-	for _, word := range []string{
-		"XREADGROUP", "GROUP", group, consumer, "COUNT", strconv.Itoa(count),
-		"BLOCK", strconv.FormatInt(max(1, block.Milliseconds()), 10), "STREAMS", stream, ">",
-	} {
-		w.command = append(strconv.AppendInt(append(w.command, '$'), int64(len(word)), 10), "\r\n"...)
-		w.command = append(append(w.command, word...), "\r\n"...)
-	}
-	conn := w.conn
-	err := conn.SetDeadline(time.Now().Add(block + readSlack))
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now().Add(block + stopSlack)) })()
-	if err == nil {
-		if _, err = w.conn.Write(w.command); err == nil {
-			err = w.replies.next(visit)
-		}
-	}
-	// An error reply ends the connection too: what answers there may be a replica since a switch-over.
-	if err != nil && !noGroup(err) {
-		w.close()
-	}
-	return w.replies.size(), err
-}
-
-func (w *wire) close() {
-	if w.client != nil {
-		_ = w.held.Close()
-		_ = w.client.Close()
-		w.client, w.held, w.conn = nil, nil, nil
+func newSource(s *subscriber, topic string, subscription *subscription) *source {
+	return &source{
+		options: s.options, subscription: subscription, topic: topic, from: s.options.origin(topic), log: subscription.Log(),
+		lease: newLease(s, topic, subscription.Log()), leased: make(chan struct{}), closed: s.closed,
+		count: s.options.Count, unseen: true,
 	}
 }
 
-// clientSource reads through any client.
-type clientSource struct{ client redis.UniversalClient }
-
-// onceCmd is a command that go-redis does not send again.
-type onceCmd struct{ *redis.Cmd }
-
-func (onceCmd) NoRetry() bool { return true }
-
-func (c *clientSource) read(ctx context.Context, group, consumer, stream string, count int, block time.Duration, visit func(entry)) (int, error) {
-	cmd := onceCmd{redis.NewCmd(ctx, "xreadgroup", "group", group, consumer, "count", count,
-		"block", max(1, block.Milliseconds()), "streams", stream, ">")}
-	if err := c.client.Process(ctx, cmd); err != nil {
-		if errors.Is(err, redis.Nil) {
-			err = nil
-		}
-		return 0, err
+// Prepare creates the group, and the stream if need be, to be read from its first entry.
+func (s *source) Prepare(ctx context.Context) error {
+	_, err := s.createGroup(ctx)
+	if code, yes := refused(err); yes {
+		return fault.Invalidf(code, "redisstream: subscribe to %q as group %q: %w", s.topic, s.Group, err)
 	}
-	return visitDecoded(cmd.Val(), visit)
+	return failure(err, "subscribe to %q", s.topic)
 }
 
-func (c *clientSource) close() { _ = c.client.Close() }
+// createGroup reports whether there was no group before.
+func (s *source) createGroup(ctx context.Context) (created bool, err error) {
+	err = s.Client.XGroupCreateMkStream(ctx, s.topic, s.Group, "0").Err()
+	if hasCode(err, "BUSYGROUP") {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Message implements inflight.Source.
+func (s *source) Message(it *item) *message.Message {
+	msg := message.NewMessage(it.Entry.uuid, it.Entry.payload)
+	if it.Entry.metadata != "" {
+		_ = decodeMetadata(it.Entry.metadata, msg.Metadata)
+	}
+	return msg
+}
+
+// Ack implements inflight.Source.
+func (s *source) Ack(ctx context.Context, items []*item) error {
+	args := append(make([]any, 0, 3+len(items)), "xack", s.topic, s.Group)
+	for _, it := range items {
+		args = append(args, &it.ID) // a pointer is an interface without an allocation
+	}
+	return failure(s.Client.Do(ctx, args...).Err(), "ack %d entries of %q", len(items), s.topic)
+}
+
+// Consumer implements inflight.Source.
+func (s *source) Consumer() string { return s.lease.consumer() }
+
+// Close releases the consumer name and closes the connection for reading.
+func (s *source) Close(ctx context.Context) error {
+	defer s.closed(s)
+	if s.entries != nil {
+		s.entries.close()
+	}
+	return failure(s.lease.release(ctx), "release the consumer name %q, which is free when its lease ends", s.lease.consumer())
+}
+
+// fill makes an item of an entry that Redis gave to this consumer just now.
+func (s *source) fill(it *item, id string, values [][]byte, deliveries int, now time.Time) *item {
+	it.Entry.body, it.Entry.extended = decode(values), now
+	it.ID, it.Source, it.Deliveries = id, s.from, deliveries
+	it.Size = len(it.Entry.payload) + len(it.Entry.metadata)
+	it.PublishedAt, _, _ = strings.Cut(id, "-")
+	it.Malformed = it.Entry.malformed
+	return it
+}
+
+// below orders entry ids.
+func below(a, b string) bool {
+	p, _ := delivery.ParsePosition(a)
+	q, _ := delivery.ParsePosition(b)
+	return p.Less(q)
+}
+
+// after is the smallest entry id above id.
+func after(id string) (string, error) {
+	position, err := delivery.ParsePosition(id)
+	if err != nil {
+		return "", err
+	}
+	return position.Next().String(), nil
+}

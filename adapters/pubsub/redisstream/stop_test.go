@@ -3,14 +3,12 @@ package redisstream
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -20,6 +18,17 @@ import (
 
 	"leat/handlers/delivery"
 )
+
+// tellingClose closes a channel when the subscriber is closed.
+type tellingClose struct {
+	*subscriber
+	closing chan struct{}
+}
+
+func (c tellingClose) Close() error {
+	close(c.closing)
+	return c.subscriber.Close()
+}
 
 // TestStopsInTheMiddleNeitherLoseNorRepeat stops a router again and again while it works, and counts.
 func TestStopsInTheMiddleNeitherLoseNorRepeat(t *testing.T) {
@@ -31,13 +40,14 @@ func TestStopsInTheMiddleNeitherLoseNorRepeat(t *testing.T) {
 		for len(handled) < n {
 			options := quick(client)
 			options.CloseTimeout = patience
-			subscriber, err := NewSubscriber(options)
+			subscriber, err := newSubscriber(options)
 			require.NoError(t, err)
 			router, err := message.NewRouter(message.RouterConfig{CloseTimeout: patience}, watermill.NopLogger{})
 			require.NoError(t, err)
 			enough, stop := context.WithCancel(context.Background())
 			var count atomic.Int64
-			router.AddConsumerHandler("count", "s", subscriber, func(msg *message.Message) error {
+			closing := make(chan struct{})
+			router.AddConsumerHandler("count", "s", tellingClose{subscriber, closing}, func(msg *message.Message) error {
 				nth := count.Add(1)
 				mu.Lock()
 				handled[msg.Metadata[delivery.KeyPosition]]++
@@ -46,7 +56,7 @@ func TestStopsInTheMiddleNeitherLoseNorRepeat(t *testing.T) {
 				}
 				mu.Unlock()
 				if nth%10 == 0 {
-					<-subscriber.closing // some handlers are at work when the stop comes
+					<-closing // some handlers are at work when the stop comes
 				}
 				return msg.Context().Err()
 			})
@@ -113,9 +123,7 @@ func TestRepliesThatBreakOffLoseNothing(t *testing.T) {
 	cutter := startCutter(t, server.addr, 5, 3000)
 	options := quick(direct)
 	options.InFlight, options.Count = n, 100
-	options.ReadClient = nil
-	through := connect(t, cutter.listener.Addr().String())
-	options.Client = through
+	options.Client = connect(t, cutter.listener.Addr().String())
 	_, messages := subscribe(t, options, "s")
 	seen := make(map[string]bool)
 	for range n {
@@ -134,8 +142,8 @@ func TestLostReplyIsHandedBackAtTheStop(t *testing.T) {
 	cutter := startCutter(t, server.addr, 1_000_000, 3000)
 	options := quick(direct)
 	// Only reads go through the cutter.
-	options.ReadClient = func() redis.UniversalClient {
-		return redis.NewClient(&redis.Options{Addr: cutter.listener.Addr().String(), MaxRetries: -1})
+	options.open = func() reader {
+		return &clientReader{redis.NewClient(&redis.Options{Addr: cutter.listener.Addr().String(), MaxRetries: -1})}
 	}
 	options.InFlight, options.Count = 500, 500
 	gate := make(fakeGate, 1)
@@ -151,48 +159,6 @@ func TestLostReplyIsHandedBackAtTheStop(t *testing.T) {
 		require.Zero(t, p.RetryCount)
 		require.Greater(t, p.Idle, time.Hour)
 	}
-}
-
-func TestRetryBacksOffAndLogsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &logBuffer{}
-		o := outage{log: slog.New(slog.NewTextHandler(log, nil))}
-		began := time.Now()
-		calls := 0
-		require.NoError(t, o.retry(t.Context(), "read", func() error {
-			if calls++; calls <= 20 {
-				return io.ErrUnexpectedEOF
-			}
-			return nil
-		}))
-		require.Greater(t, time.Since(began), 30*time.Second)
-		require.Less(t, time.Since(began), 2*time.Minute)
-		require.Equal(t, 1, log.count("does not serve"))
-		require.Equal(t, 1, log.count("serves the stream again"))
-
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		require.ErrorIs(t, o.retry(ctx, "read", func() error { return io.EOF }), io.EOF)
-		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
-	})
-}
-
-func TestRoomWaitsOnlyAMomentForMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &subscription{Options: &Options{Config: Config{InFlight: 100, Block: time.Second}}, window: newWindow(100, Nack{})}
-		require.Equal(t, 100, s.room(t.Context(), 500))
-		began := time.Now()
-		require.Zero(t, s.room(t.Context(), 10), "full")
-		require.Equal(t, time.Second, time.Since(began))
-		began = time.Now()
-		s.window.settle(3)
-		require.Equal(t, 3, s.room(t.Context(), 50))
-		require.Equal(t, fillWait, time.Since(began))
-		began = time.Now()
-		time.AfterFunc(time.Millisecond, func() { s.window.settle(30) })
-		require.Equal(t, 30, s.room(t.Context(), 50))
-		require.Equal(t, time.Millisecond, time.Since(began))
-	})
 }
 
 // A stop keeps its time even if Redis is away, or accepts connections and says nothing.

@@ -12,6 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"leat/adapters/pubsub"
+	"leat/adapters/pubsub/inflight"
 	"leat/handlers/delivery"
 	"leat/handlers/fault"
 )
@@ -22,27 +24,27 @@ const patience = 15 * time.Second
 // counter counts events.
 type counter struct {
 	mu sync.Mutex
-	n  map[Event]int
+	n  map[pubsub.Event]int
 }
 
-func (c *counter) observe(_ string, event Event, n int) {
+func (c *counter) observe(_ string, event pubsub.Event, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == nil {
-		c.n = make(map[Event]int)
+		c.n = make(map[pubsub.Event]int)
 	}
 	c.n[event] += n
 }
 
-func (c *counter) of(event Event) int {
+func (c *counter) of(event pubsub.Event) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n[event]
 }
 
-func subscribe(t testing.TB, options Options, stream string) (*Subscriber, <-chan *message.Message) {
+func subscribe(t testing.TB, options options, stream string) (*subscriber, <-chan *message.Message) {
 	t.Helper()
-	subscriber, err := NewSubscriber(options)
+	subscriber, err := newSubscriber(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = subscriber.Close() })
 	messages, err := subscriber.Subscribe(context.Background(), stream)
@@ -158,7 +160,7 @@ func TestMalformedEntriesArriveAndHarmNobody(t *testing.T) {
 func TestNackWaitsWithoutHoldingOthers(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		options := quick(client)
-		options.Nack = Nack{Delay: 300 * time.Millisecond, MaxDelay: time.Second}
+		options.Nack = inflight.Nack{Delay: 300 * time.Millisecond, MaxDelay: time.Second}
 		options.InFlight = 10
 		xadd(t, client, "s", 1)
 		subscriber, messages := subscribe(t, options, "s")
@@ -217,7 +219,7 @@ func TestClaimsWhatOthersLeftIdle(t *testing.T) {
 			require.Equal(t, "3", msg.Metadata[delivery.KeyDeliveries])
 			msg.Ack()
 		}
-		require.Equal(t, 120, events.of(EventClaimed))
+		require.Equal(t, 120, events.of(pubsub.EventClaimed))
 	})
 }
 
@@ -232,7 +234,7 @@ func TestTrimmedPendingEntriesAreAckedAndCounted(t *testing.T) {
 		subscriber, messages := subscribe(t, options, "s")
 		all := receiveAll(t, messages, 6)
 		require.Equal(t, ids[4:], positions(all))
-		require.Equal(t, 4, events.of(EventTrimmed))
+		require.Equal(t, 4, events.of(pubsub.EventTrimmed))
 		for _, msg := range all {
 			msg.Ack()
 		}
@@ -259,7 +261,7 @@ func TestHeartbeatKeepsSlowWorkAndForgetsLostWork(t *testing.T) {
 		}
 		// Another consumer takes the first: the zombie must not take it back, and its ack does no harm.
 		require.NoError(t, client.XClaimJustID(context.Background(), &redis.XClaimArgs{Stream: "s", Group: "g", Consumer: "thief", Messages: ids[:1]}).Err())
-		require.Eventually(t, func() bool { return events.of(EventLost) == 1 }, patience, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return events.of(pubsub.EventLost) == 1 }, patience, 10*time.Millisecond)
 		owner := pending(t, client, "s")[0]
 		require.Equal(t, ids[0], owner.ID)
 		require.NotEqual(t, "c1", owner.Consumer)
@@ -317,7 +319,7 @@ func TestCloseAcksWhatIsDoneAndHandsBackTheRest(t *testing.T) {
 func TestEndOfContextStopsOneSubscription(t *testing.T) {
 	onBoth(t, func(t *testing.T, client *redis.Client) {
 		xadd(t, client, "s", 1)
-		subscriber, err := NewSubscriber(quick(client))
+		subscriber, err := newSubscriber(quick(client))
 		require.NoError(t, err)
 		defer func() { require.NoError(t, subscriber.Close()) }()
 		ctx, cancel := context.WithCancel(context.Background())

@@ -19,8 +19,8 @@ func TestWatermillSuite(t *testing.T) {
 		options := quick(client)
 		options.Consumer, options.Group = watermill.NewShortUUID(), group
 		options.Claim.MinIdle = 2 * time.Second
-		options.CloseTimeout = 300 * time.Millisecond
-		subscriber, err := NewSubscriber(options)
+		options.CloseTimeout = 50 * time.Millisecond // what the suite abandons is waited for
+		subscriber, err := newSubscriber(options)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = subscriber.Close(); _ = client.Close() })
 		return NewPublisher(client, PublisherOptions{}), subscriber

@@ -73,17 +73,17 @@ return n`)
 
 // tidy removes what nobody needs any more. Every process of the group does it; each step is atomic and harmless
 // to repeat.
-func (s *subscription) tidy(ctx context.Context) error {
+func (s *source) tidy(ctx context.Context) error {
 	if err := s.dropConsumers(ctx, consumerIdle); err != nil {
 		return err
 	}
-	if err := forgetScript.Run(ctx, s.Client, []string{s.topic, s.suspects()}, s.Group, tidyMost*tidyMost).Err(); err != nil {
+	if err := forgetScript.Run(ctx, s.Client, []string{s.topic, suspectsKey(s.topic, s.Group)}, s.Group, tidyMost*tidyMost).Err(); err != nil {
 		return err
 	}
 	return s.trim(ctx)
 }
 
-func (s *subscription) dropConsumers(ctx context.Context, idle time.Duration) error {
+func (s *source) dropConsumers(ctx context.Context, idle time.Duration) error {
 	consumers, err := s.Client.XInfoConsumers(ctx, s.topic, s.Group).Result()
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (s *subscription) dropConsumers(ctx context.Context, idle time.Duration) er
 
 // trim removes entries that are older than retain and acked by every group. A group that nobody reads any more
 // keeps them all.
-func (s *subscription) trim(ctx context.Context) error {
+func (s *source) trim(ctx context.Context) error {
 	if s.Retain <= 0 {
 		return nil
 	}

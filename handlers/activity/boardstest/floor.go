@@ -2,9 +2,11 @@ package boardstest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"leat/handlers/activity"
 	"leat/handlers/delivery"
 )
 
@@ -16,6 +18,7 @@ var floorCases = map[string]func(*testing.T, Store){
 	"the floor does not pass what another process has in hand": lowestReport,
 	"the zero position is no floor":                            zeroFloor,
 	"positions compare as numbers, and not as texts":           floorIsNumeric,
+	"positions that are times":                                 timesAsPositions,
 }
 
 func belowFloor(t *testing.T, store Store) {
@@ -82,4 +85,26 @@ func floorIsNumeric(t *testing.T, store Store) {
 	c.Markers[0].Position = delivery.Position{Major: 10, Minor: 10}
 	require.NoError(t, store.RaiseFloor(timeout(t), source, delivery.Position{Major: 10, Minor: 9}))
 	requireNew(t, store, c)
+}
+
+// Where a broker knows no positions, they are the milliseconds in which messages arrived, and the floor is a time.
+func timesAsPositions(t *testing.T, store Store) {
+	arrived := time.Date(2025, 10, 14, 9, 23, 52, 500_000_000, time.UTC)
+	at := func(after time.Duration) delivery.Position {
+		return delivery.Position{Major: uint64(arrived.Add(after).UnixMilli())}
+	}
+	event := func(n int, after time.Duration) activity.Count {
+		c := count("u1", 1, on(total), n)
+		c.Markers[0].Position = at(after)
+		return c
+	}
+	requireNew(t, store, event(1, 0), event(2, 0), event(3, time.Millisecond), event(4, time.Hour))
+	require.Equal(t, [][]int{{0}, nil}, apply(t, store.Other, event(1, 0), event(5, 0)), "of two that arrived together, one is new")
+	require.Equal(t, [][]int{{0}}, apply(t, store, event(2, 2*time.Hour)), "a duplicate is known, whenever it arrives")
+
+	require.NoError(t, store.RaiseFloor(timeout(t), source, at(time.Millisecond)))
+	require.Equal(t, [][]int{{0}}, apply(t, store, event(6, 0)), "it arrived before the window")
+	require.Equal(t, [][]int{{0}, {0}, nil}, apply(t, store, event(3, time.Millisecond), event(4, time.Minute), event(7, time.Millisecond)))
+	requireNew(t, store, event(2, 2*time.Hour)) // no duplicate is recognised when the window is over
+	requireSeconds(t, store, total, "u1", 7)
 }

@@ -1,0 +1,88 @@
+package kafka
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"leat/handlers/fault"
+)
+
+// options are what every client of the backend has. Errors are of kind Invalid.
+func (c *Config) options(log *slog.Logger) ([]kgo.Opt, error) {
+	if len(c.Brokers) == 0 {
+		return nil, fault.Invalidf("brokers", "kafka: no address of a broker: set broker.kafka.brokers, such as localhost:9092")
+	}
+	options := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID(c.ClientID),
+		kgo.WithLogger(clientLog{log}),
+		kgo.DialTimeout(c.Timeout),
+		kgo.RequestTimeoutOverhead(c.Timeout),
+		kgo.RetryTimeoutFn(c.retryTimeout),
+		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(time.Second, 50*time.Millisecond<<min(tries, 5)) }),
+		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMaxAge(time.Minute),
+		kgo.DisableClientMetrics(),
+	}
+	if c.TLS.Enabled {
+		secure, err := c.TLS.config()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, kgo.DialTLSConfig(secure))
+	}
+	switch c.SASL.Mechanism {
+	case "":
+	case "plain":
+		options = append(options, kgo.SASL(plain.Auth{User: c.SASL.User, Pass: c.SASL.Password}.AsMechanism()))
+	case "scram-sha-256":
+		options = append(options, kgo.SASL(scram.Auth{User: c.SASL.User, Pass: c.SASL.Password}.AsSha256Mechanism()))
+	case "scram-sha-512":
+		options = append(options, kgo.SASL(scram.Auth{User: c.SASL.User, Pass: c.SASL.Password}.AsSha512Mechanism()))
+	default:
+		return nil, fault.Invalidf("sasl", "kafka: broker.kafka.sasl.mechanism %q is none of plain, scram-sha-256, scram-sha-512", c.SASL.Mechanism)
+	}
+	if c.SASL.Mechanism != "" && c.SASL.User == "" {
+		return nil, fault.Invalidf("sasl", "kafka: broker.kafka.sasl.mechanism is %s, but there is no broker.kafka.sasl.user", c.SASL.Mechanism)
+	}
+	return options, nil
+}
+
+// retryTimeout bounds how long the client tries a request again by itself.
+func (c *Config) retryTimeout(key int16) time.Duration {
+	switch kmsg.Key(key) {
+	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat:
+		return c.SessionTimeout
+	}
+	return c.Timeout
+}
+
+func (t *TLS) config() (*tls.Config, error) {
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fault.Invalidf("tls", "kafka: broker.kafka.tls.ca: %w", err)
+		}
+		secure.RootCAs = x509.NewCertPool()
+		if !secure.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fault.Invalidf("tls", "kafka: broker.kafka.tls.ca: %s holds no certificate in PEM", t.CA)
+		}
+	}
+	if t.Cert != "" || t.Key != "" {
+		own, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fault.Invalidf("tls", "kafka: broker.kafka.tls.cert and key: %w", err)
+		}
+		secure.Certificates = []tls.Certificate{own}
+	}
+	return secure, nil
+}

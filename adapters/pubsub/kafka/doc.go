@@ -1,0 +1,36 @@
+// Package kafka reads and publishes on a Kafka cluster, 1.0 or newer, with the client franz-go.
+//
+// # What a message is
+//
+// A record, as watermill-kafka's DefaultMarshaler writes it: the payload is the value, the UUID the header
+// _watermill_message_uuid, the metadata the other headers. A record of any other producer is a message too: without the
+// header its UUID is empty, and a null value is an empty payload. Nothing that is in a record is malformed.
+// Records are published without a key, spread evenly over the partitions; keys are not read.
+//
+// The source of a message is namespace:topic/partition, its position the offset + 1: position 0 means none.
+//
+// # What is guaranteed
+//
+// The messages of a partition are handed out in their order, and handled concurrently. The committed offset of a partition is
+// the end of its prefix that is acked without a gap. A nacked or slow message holds up the commit of its partition,
+// though nobody's work: the partition is read on, up to max_ahead messages beyond its commit.
+//
+// With each commit goes a list of what is acked beyond it (in its metadata, up to 4 kB), so that whoever reads the partition next,
+// another process or this one after a restart, does not hand that out again.
+//
+// The members of a group share the partitions, and rebalance without a stop of those that stay where they are. A process keeps what
+// it has, however slow its handlers are: heartbeats do not wait for them. When a partition goes to another member, what waits
+// is dropped, handlers have 2 s to finish, and what is acked is committed. What is in flight for longer finishes, too, but its
+// ack is not committed into a partition that is somebody else's. A clean stop leaves the group after its last commit.
+//
+// Messages of transactions that were aborted are not delivered.
+//
+// # What is not
+//
+// Kafka counts no deliveries: each is the first, so that a message which kills its process is not found by counting.
+//
+// What was acked behind a message that is not done may be handed out again if the process dies, or if the list of it finds no
+// room beside the commit. Effects are applied once all the same, because the ack floor stays below that message.
+//
+// At most as many processes share the work of a topic as it has partitions.
+package kafka
