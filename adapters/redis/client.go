@@ -1,9 +1,6 @@
 package redis
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"os"
 	"strings"
 	"time"
 
@@ -47,14 +44,14 @@ func NewClient(config Config) (redis.UniversalClient, error) {
 }
 
 func (c Config) options() (*redis.UniversalOptions, error) {
-	encryption, err := c.TLS.config()
+	secure, err := c.TLS.Client("redis.tls")
 	if err != nil {
 		return nil, err
 	}
 	return &redis.UniversalOptions{
 		Addrs: c.addrs(), Username: c.Username, Password: c.Password, DB: c.DB,
 		MasterName: c.Master, SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
-		TLSConfig:   encryption,
+		TLSConfig:   secure,
 		DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout,
 		ContextTimeoutEnabled: true,
 		PoolSize:              c.PoolSize,
@@ -62,30 +59,4 @@ func (c Config) options() (*redis.UniversalOptions, error) {
 		// was redirected, and it cannot do that without repeating what failed for other reasons too.
 		MaxRetries: -1, DialerRetries: 1,
 	}, nil
-}
-
-// config returns nil if connections are not encrypted.
-func (t TLS) config() (*tls.Config, error) {
-	if !t.Enabled {
-		return nil, nil
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fault.Invalidf("redis_tls", "redis.tls.ca_file cannot be read: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fault.Invalidf("redis_tls", "redis.tls.ca_file: %s holds no certificate in PEM form", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fault.Invalidf("redis_tls", "redis.tls.cert_file %s and redis.tls.key_file %s cannot be used: %w", t.CertFile, t.KeyFile, err)
-		}
-		config.Certificates = []tls.Certificate{certificate}
-	}
-	return config, nil
 }

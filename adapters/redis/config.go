@@ -4,6 +4,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"leat/adapters/encryption"
 )
 
 // The ways in which a Redis is set up.
@@ -15,26 +17,17 @@ const (
 
 // Config says where Redis is. An empty mode is Standalone.
 type Config struct {
-	Mode             string        `config:"mode" default:"standalone" oneof:"standalone|sentinel|cluster" doc:"how Redis is set up"`
-	Addr             string        `config:"addr" env:"REDIS_ADDR" secret:"address" doc:"address of Redis, host:port; in the modes sentinel and cluster of one or more sentinels or nodes, with commas between; empty only with --embedded"`
-	Username         string        `config:"username" doc:"ACL user; empty is the default user"`
-	Password         string        `config:"password" env:"REDIS_PASSWORD" secret:"true" doc:"password of the user"`
-	DB               int           `config:"db" default:"0" min:"0" doc:"number of the database; a cluster has only 0"`
-	Master           string        `config:"master" doc:"mode sentinel: name that the sentinels know the master by"`
-	SentinelUsername string        `config:"sentinel_username" doc:"mode sentinel: ACL user on the sentinels"`
-	SentinelPassword string        `config:"sentinel_password" secret:"true" doc:"mode sentinel: password on the sentinels"`
-	TLS              TLS           `config:"tls" doc:"encrypted connections to Redis, and to its sentinels"`
-	Timeout          time.Duration `config:"timeout" default:"5s" min:"10ms" doc:"how long to connect and to wait for one answer"`
-	PoolSize         int           `config:"pool_size" default:"20" min:"2" max:"10000" doc:"most connections at the same time, to each server"`
-}
-
-// TLS says how connections are encrypted. The server's certificate is always verified.
-type TLS struct {
-	Enabled    bool   `config:"enabled" default:"false" doc:"connect with TLS 1.2 or newer"`
-	CAFile     string `config:"ca_file" doc:"PEM file of the authorities that servers are verified against; empty means those of the system"`
-	CertFile   string `config:"cert_file" doc:"PEM file of the client's certificate, if Redis asks for one"`
-	KeyFile    string `config:"key_file" doc:"PEM file of the key of cert_file"`
-	ServerName string `config:"server_name" doc:"name that the servers' certificates must bear; empty means the host that is connected to"`
+	Mode             string            `config:"mode" default:"standalone" oneof:"standalone|sentinel|cluster" doc:"how Redis is set up"`
+	Addr             string            `config:"addr" env:"REDIS_ADDR" secret:"address" doc:"address of Redis, host:port; in the modes sentinel and cluster of one or more sentinels or nodes, with commas between; empty only with --embedded"`
+	Username         string            `config:"username" doc:"ACL user; empty is the default user"`
+	Password         string            `config:"password" env:"REDIS_PASSWORD" secret:"true" doc:"password of the user"`
+	DB               int               `config:"db" default:"0" min:"0" doc:"number of the database; a cluster has only 0"`
+	Master           string            `config:"master" doc:"mode sentinel: name that the sentinels know the master by"`
+	SentinelUsername string            `config:"sentinel_username" doc:"mode sentinel: ACL user on the sentinels"`
+	SentinelPassword string            `config:"sentinel_password" secret:"true" doc:"mode sentinel: password on the sentinels"`
+	TLS              encryption.Config `config:"tls" doc:"encrypted connections to Redis, and to its sentinels"`
+	Timeout          time.Duration     `config:"timeout" default:"5s" min:"10ms" doc:"how long to connect and to wait for one answer"`
+	PoolSize         int               `config:"pool_size" default:"20" min:"2" max:"10000" doc:"most connections at the same time, to each server"`
 }
 
 // Validate reports what contradicts itself, under keys relative to the section. Addresses and passwords are not repeated.
@@ -60,7 +53,6 @@ func (c Config) Validate(report func(key, problem string)) {
 	if c.SentinelUsername != "" && c.SentinelPassword == "" {
 		report("sentinel_username", "needs redis.sentinel_password")
 	}
-	c.TLS.validate(report)
 }
 
 func (c Config) validateAddr(report func(key, problem string)) {
@@ -80,15 +72,6 @@ func (c Config) validateAddr(report func(key, problem string)) {
 			report("addr", "must be host:port, such as 127.0.0.1:6379 or [::1]:6379; in the modes sentinel and cluster several, with commas between")
 			return
 		}
-	}
-}
-
-func (t TLS) validate(report func(key, problem string)) {
-	if !t.Enabled && t != (TLS{}) {
-		report("tls.enabled", "is false, but other keys of redis.tls are set: set it to true, or remove them")
-	}
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		report("tls.cert_file", "and redis.tls.key_file are set together or not at all")
 	}
 }
 

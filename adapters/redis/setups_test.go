@@ -12,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"leat/adapters/encryption"
 )
 
 // silence drops what go-redis logs: servers that are down are part of these tests.
@@ -159,7 +161,7 @@ func startEncrypted(t testing.TB) Config {
 	launch(t, addr, "--bind", "127.0.0.1", "--port", "0", "--tls-port", port(t, addr), "--dir", t.TempDir(), "--save", "",
 		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", keys.file, "--tls-auth-clients", "yes")
 	cert, key = keys.issue(t, "leat")
-	return Config{Addr: addr, TLS: TLS{Enabled: true, CAFile: keys.file, CertFile: cert, KeyFile: key}}
+	return Config{Addr: addr, TLS: encryption.Config{Enabled: true, CAFile: keys.file, CertFile: cert, KeyFile: key}}
 }
 
 // leastPermissions is what the user of leaderboards needs, and no more, as ACL rules.

@@ -1,38 +1,29 @@
 package amqp
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"math"
-	"os"
 	"strings"
 	"time"
 
 	rabbit "github.com/rabbitmq/amqp091-go"
 
+	"leat/adapters/encryption"
 	"leat/adapters/pubsub/inflight"
 	"leat/handlers/fault"
 )
 
 // Config is what an operator may set, under broker.amqp.
 type Config struct {
-	URI            string        `config:"uri" default:"amqp://localhost:5672/" secret:"uri" doc:"amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS, as guest without a user; characters such as @ and / in user, password and vhost are percent-encoded"`
-	TLS            TLS           `config:"tls" doc:"certificates of an amqps:// connection"`
-	Queue          Queue         `config:"queue" doc:"queues that leat declares; one that exists is used as it is"`
-	InFlight       int           `config:"in_flight" default:"2000" min:"1" max:"65535" doc:"messages of one subscription that may be without a confirmed outcome at a time, and the prefetch of each of its two consumers; fewer if their payloads exceed 64 MiB"`
-	MaxHold        time.Duration `config:"max_hold" default:"10m" min:"1s" max:"24h" doc:"how long a message is held here before it is handed back to the server; well below half of the server's consumer_timeout (30 min), which ends a channel that holds one for longer"`
-	Nack           inflight.Nack `config:"nack" doc:"delivering again what a handler refused"`
-	MaxDeliveries  int           `config:"max_deliveries" default:"10" min:"1" max:"1000000" doc:"a message of a quorum queue that was delivered more often without an outcome runs alone, and goes to the DLQ if that fails too"`
-	Timeout        time.Duration `config:"timeout" default:"10s" min:"10ms" max:"5m" doc:"how long to connect, and to wait for one answer"`
-	PublishTimeout time.Duration `config:"publish_timeout" default:"30s" min:"10ms" max:"10m" doc:"how long the server may take to confirm a round of up to 1000 messages"`
-	Heartbeat      time.Duration `config:"heartbeat" default:"10s" min:"1s" max:"10m" doc:"how often the two sides tell each other that they are alive, in whole seconds; a heartbeat in the URI overrides it"`
-}
-
-// TLS names files in PEM form.
-type TLS struct {
-	CA   string `config:"ca" doc:"file with the certificates that sign the server's; empty means those of the system"`
-	Cert string `config:"cert" doc:"file with the client's certificate; empty means none"`
-	Key  string `config:"key" doc:"file with the key of the client's certificate"`
+	URI            string            `config:"uri" default:"amqp://localhost:5672/" secret:"uri" doc:"amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS, as guest without a user; characters such as @ and / in user, password and vhost are percent-encoded"`
+	TLS            encryption.Config `config:"tls" doc:"encrypted connections to RabbitMQ; the URI decides: amqps:// makes them in any case, and enabled, which the other keys here need, must agree with it"`
+	Queue          Queue             `config:"queue" doc:"queues that leat declares; one that exists is used as it is"`
+	InFlight       int               `config:"in_flight" default:"2000" min:"1" max:"65535" doc:"messages of one subscription that may be without a confirmed outcome at a time, and the prefetch of each of its two consumers; fewer if their payloads exceed 64 MiB"`
+	MaxHold        time.Duration     `config:"max_hold" default:"10m" min:"1s" max:"24h" doc:"how long a message is held here before it is handed back to the server; well below half of the server's consumer_timeout (30 min), which ends a channel that holds one for longer"`
+	Nack           inflight.Nack     `config:"nack" doc:"delivering again what a handler refused"`
+	MaxDeliveries  int               `config:"max_deliveries" default:"10" min:"1" max:"1000000" doc:"a message of a quorum queue that was delivered more often without an outcome runs alone, and goes to the DLQ if that fails too"`
+	Timeout        time.Duration     `config:"timeout" default:"10s" min:"10ms" max:"5m" doc:"how long to connect, and to wait for one answer"`
+	PublishTimeout time.Duration     `config:"publish_timeout" default:"30s" min:"10ms" max:"10m" doc:"how long the server may take to confirm a round of up to 1000 messages"`
+	Heartbeat      time.Duration     `config:"heartbeat" default:"10s" min:"1s" max:"10m" doc:"how often the two sides tell each other that they are alive, in whole seconds; a heartbeat in the URI overrides it"`
 }
 
 // Queue says what queues leat declares.
@@ -66,10 +57,10 @@ func (c *Config) address() (rabbit.URI, error) {
 			"(or amqps://), with characters such as @ : / ? # %% and spaces in user, password and vhost percent-encoded")
 	}
 	if uri.CACertFile != "" || uri.CertFile != "" || uri.KeyFile != "" {
-		return rabbit.URI{}, fault.Invalidf("uri", "amqp: broker.amqp.uri names certificate files: set broker.amqp.tls.ca, cert and key instead")
+		return rabbit.URI{}, fault.Invalidf("uri", "amqp: broker.amqp.uri names certificate files: set broker.amqp.tls.ca_file, cert_file and key_file instead")
 	}
-	if uri.Scheme != "amqps" && c.TLS != (TLS{}) {
-		return rabbit.URI{}, fault.Invalidf("tls", "amqp: broker.amqp.tls is set, but broker.amqp.uri begins with %s://: make it amqps://", uri.Scheme)
+	if uri.Scheme != "amqps" && c.TLS.Enabled {
+		return rabbit.URI{}, fault.Invalidf("tls", "amqp: broker.amqp.tls.enabled is true, but broker.amqp.uri begins with %s://: make it amqps://", uri.Scheme)
 	}
 	return uri, nil
 }
@@ -91,30 +82,4 @@ func login(uri rabbit.URI) ([]rabbit.Authentication, error) {
 		}
 	}
 	return ways, nil
-}
-
-// client reads the files. Errors are of kind Invalid.
-func (t TLS) client(serverName string) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fault.Invalidf("tls", "amqp: read broker.amqp.tls.ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fault.Invalidf("tls", "amqp: broker.amqp.tls.ca: %s has no certificate in PEM form", t.CA)
-		}
-	}
-	if (t.Cert == "") != (t.Key == "") {
-		return nil, fault.Invalidf("tls", "amqp: broker.amqp.tls.cert and key go together: set both or none")
-	}
-	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fault.Invalidf("tls", "amqp: broker.amqp.tls.cert and key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -27,15 +28,15 @@ func newDialer(config Config, uri rabbit.URI, host string) (*dialer, error) {
 		return nil, err
 	}
 	d := &dialer{config: config, address: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), ways: ways, host: host}
-	if uri.Scheme != "amqps" {
-		return d, nil
+	d.tls, err = config.TLS.Client("broker.amqp.tls")
+	if err != nil || uri.Scheme != "amqps" {
+		return d, err
 	}
-	name := uri.ServerName
-	if name == "" {
-		name = uri.Host
+	if d.tls == nil {
+		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	d.tls, err = config.TLS.client(name)
-	return d, err
+	d.tls.ServerName = cmp.Or(d.tls.ServerName, uri.ServerName, uri.Host)
+	return d, nil
 }
 
 // dial connects, within the timeout and ctx. The purpose is for those who look at the server's list of connections.

@@ -39,7 +39,7 @@ func refused(err error) (code, advice string, yes bool) {
 	case errors.Is(err, rabbit.ErrSASL):
 		return "credentials", "the server offers none of the ways to log in: check auth_mechanism in broker.amqp.uri", true
 	case untrusted:
-		return "tls", "check broker.amqp.tls.ca, and the host in broker.amqp.uri", true
+		return "tls", "check broker.amqp.tls.ca_file and server_name, and the host in broker.amqp.uri", true
 	case noTLS:
 		return "tls", "the port does not speak TLS: check scheme and port of broker.amqp.uri", true
 	}

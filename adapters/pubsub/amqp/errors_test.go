@@ -49,10 +49,10 @@ func TestConnectRefused(t *testing.T) {
 		"a space":               {"amqp://u:s3cret @host/", nil, false, "uri", "percent-encoded"},
 		"certificates in it":    {"amqps://u:s3cret@host/?cacertfile=x", nil, false, "uri", "broker.amqp.tls"},
 		"a way to log in":       {"amqp://u:s3cret@host/?auth_mechanism=magic", nil, false, "uri", "plain or external"},
-		"TLS without amqps":     {"amqp://u:s3cret@host/", func(c *Config) { c.TLS.CA = "x" }, false, "tls", "amqps://"},
-		"no such CA":            {"amqps://u:s3cret@host/", func(c *Config) { c.TLS.CA = "/nowhere" }, false, "tls", "broker.amqp.tls.ca"},
-		"a CA without any":      {"amqps://u:s3cret@host/", func(c *Config) { c.TLS.CA = "errors_test.go" }, false, "tls", "no certificate"},
-		"half a certificate":    {"amqps://u:s3cret@host/", func(c *Config) { c.TLS.Cert = "x" }, false, "tls", "both or none"},
+		"TLS without amqps":     {"amqp://u:s3cret@host/", func(c *Config) { c.TLS.Enabled = true }, false, "tls", "amqps://"},
+		"no such CA":            {"amqps://u:s3cret@host/", func(c *Config) { c.TLS.Enabled, c.TLS.CAFile = true, "/nowhere" }, false, "tls", "broker.amqp.tls.ca_file"},
+		"a CA without enabled":  {"amqps://u:s3cret@host/", func(c *Config) { c.TLS.CAFile = "x" }, false, "tls", "broker.amqp.tls.enabled"},
+		"keys without amqps":    {"amqp://u:s3cret@host/", func(c *Config) { c.TLS.CAFile = "x" }, false, "tls", "broker.amqp.tls.enabled"},
 		"type of queue":         {"amqp://u:s3cret@host/", func(c *Config) { c.Queue.Type = "stream" }, false, "options", "quorum or classic"},
 		"prefetch":              {"amqp://u:s3cret@host/", func(c *Config) { c.InFlight = 70_000 }, false, "options", "65535"},
 		"hold":                  {"amqp://u:s3cret@host/", func(c *Config) { c.MaxHold = 0 }, false, "options", "max_hold"},
@@ -82,7 +82,7 @@ func TestConnectUntrusted(t *testing.T) {
 	config.URI = "amqps://u:s3cret@" + server.Listener.Addr().String() + "/"
 	err := refusal(t, config)
 	require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
-	require.ErrorContains(t, err, "broker.amqp.tls.ca")
+	require.ErrorContains(t, err, "broker.amqp.tls.ca_file")
 }
 
 // A server that is not there, or that goes away during the login, is worth waiting for.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"leat/adapters/encryption"
 )
 
 // keyPair makes files of a certificate that signs itself, and of its key.
@@ -42,9 +44,9 @@ func TestTLS(t *testing.T) {
 
 	config := quick(plain.addr)
 	config.URI = "amqps://guest:guest@" + plain.addr + "/"
-	config.TLS = TLS{CA: file(t, "CERTIFICATE", maker.Certificate().Raw), Cert: "testdata/none", Key: "testdata/none"}
-	require.ErrorContains(t, refusal(t, config), "cert and key")
-	config.TLS.Cert, config.TLS.Key = keyPair(t)
+	config.TLS = encryption.Config{Enabled: true, CAFile: file(t, "CERTIFICATE", maker.Certificate().Raw), CertFile: "testdata/none", KeyFile: "testdata/none"}
+	require.ErrorContains(t, refusal(t, config), "broker.amqp.tls.cert_file")
+	config.TLS.CertFile, config.TLS.KeyFile = keyPair(t)
 	backend := connect(t, config)
 	messages := subscribe(t, open(t, backend, "g"), topic)
 	publish(t, backend, topic, "1")

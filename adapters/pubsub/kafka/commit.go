@@ -14,6 +14,7 @@ import (
 type commit struct {
 	offset kgo.EpochOffset
 	spans  string // what is done beyond the offset
+	life   incarnation
 }
 
 // Ack commits each partition up to its first message that has no ack. What was acked beyond is remembered here, and told to the broker with
@@ -27,13 +28,17 @@ func (s *source) Ack(ctx context.Context, items []*inflight.Item[entry]) error {
 	}
 	commits, free := s.due(), s.unpause()
 	s.mu.Unlock()
-	s.resume(s.client, free)
+	client := s.client.Load()
+	if client == nil { // the topic is gone, and so is what could be committed
+		return nil
+	}
+	s.resume(client, free)
 	if len(commits) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.group.backend.config.Timeout)
 	defer cancel()
-	return failure(s.send(ctx, s.client, commits), "commit %d partitions of %q", len(commits), s.topic)
+	return failure(s.send(ctx, client, commits), "commit %d partitions of %q", len(commits), s.topic)
 }
 
 // due returns what is to be committed: of the partitions whose first message without an ack is another one. Under the lock.
@@ -58,7 +63,7 @@ func (p *partition) last() (commit, bool) {
 
 func (p *partition) commit() commit {
 	offset := p.first()
-	return commit{kgo.EpochOffset{Epoch: p.epoch, Offset: offset}, formatSpans(offset, p.spans())}
+	return commit{kgo.EpochOffset{Epoch: p.epoch, Offset: offset}, formatSpans(offset, p.spans()), p.life}
 }
 
 // unpause returns the paused partitions that have caught up by half. Under the lock.
@@ -81,8 +86,9 @@ func (s *source) send(ctx context.Context, client *kgo.Client, commits map[int32
 	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
 		for _, topic := range request.Topics {
 			for n := range topic.Partitions {
-				spans := commits[topic.Partitions[n].Partition].spans
-				topic.Partitions[n].Metadata = &spans
+				commit := commits[topic.Partitions[n].Partition]
+				metadata := commit.life.sign(commit.spans)
+				topic.Partitions[n].Metadata = &metadata
 			}
 		}
 		return nil

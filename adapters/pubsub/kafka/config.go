@@ -3,30 +3,23 @@ package kafka
 import (
 	"time"
 
+	"leat/adapters/encryption"
 	"leat/adapters/pubsub/inflight"
 )
 
 // Config is what an operator may set, under broker.kafka.
 type Config struct {
-	Brokers         []string      `config:"brokers" default:"" doc:"addresses of one or more brokers, host:port; the others are found through them"`
-	ClientID        string        `config:"client_id" default:"leat" min:"1" max:"200" doc:"name of this client in the broker's logs, quotas and member ids"`
-	TLS             TLS           `config:"tls" doc:"encryption"`
-	SASL            SASL          `config:"sasl" doc:"credentials"`
-	Timeout         time.Duration `config:"timeout" default:"10s" min:"1s" max:"5m" doc:"how long to connect, and to wait for one answer"`
-	SessionTimeout  time.Duration `config:"session_timeout" default:"30s" min:"1s" max:"30m" doc:"how long after its last sign of life a process loses its partitions to others; within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"`
-	InFlight        int           `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"messages of one subscription that may be without a confirmed outcome at a time; fewer if their payloads exceed 64 MiB"`
-	MaxAhead        int           `config:"max_ahead" default:"100000" min:"1" max:"10000000" doc:"messages of a partition that may be handed out beyond the first that is not acked; they come again if the process dies"`
-	MaxMessageBytes int64         `config:"max_message_bytes" unit:"bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"largest message that is published, metadata included; topics that leat creates get it as max.message.bytes if it is above the 1 MiB of Kafka"`
-	Nack            inflight.Nack `config:"nack" doc:"delivering again what a handler refused"`
-	Topic           Topic         `config:"topic" doc:"topics that do not exist are created so; those that exist are never changed"`
-}
-
-// TLS says how connections are encrypted.
-type TLS struct {
-	Enabled bool   `config:"enabled" default:"false" doc:"connect with TLS"`
-	CA      string `config:"ca" default:"" doc:"file of the certificates that the brokers' are verified against, PEM; empty means the system's"`
-	Cert    string `config:"cert" default:"" doc:"file of the client's certificate, PEM; with key"`
-	Key     string `config:"key" default:"" doc:"file of the key of the client's certificate, PEM"`
+	Brokers         []string          `config:"brokers" default:"" doc:"addresses of one or more brokers, host:port; the others are found through them"`
+	ClientID        string            `config:"client_id" default:"leat" min:"1" max:"200" doc:"name of this client in the broker's logs, quotas and member ids"`
+	TLS             encryption.Config `config:"tls" doc:"encrypted connections to the brokers"`
+	SASL            SASL              `config:"sasl" doc:"credentials"`
+	Timeout         time.Duration     `config:"timeout" default:"10s" min:"1s" max:"5m" doc:"how long to connect, and to wait for one answer"`
+	SessionTimeout  time.Duration     `config:"session_timeout" default:"30s" min:"1s" max:"30m" doc:"how long after its last sign of life a process loses its partitions to others; within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"`
+	InFlight        int               `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"messages of one subscription that may be without a confirmed outcome at a time; fewer if their payloads exceed 64 MiB"`
+	MaxAhead        int               `config:"max_ahead" default:"100000" min:"1" max:"10000000" doc:"messages of a partition that may be handed out beyond the first that is not acked; they come again if the process dies"`
+	MaxMessageBytes int64             `config:"max_message_bytes" unit:"bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"largest message that is published, metadata included; topics that leat creates get it as max.message.bytes if it is above the 1 MiB of Kafka"`
+	Nack            inflight.Nack     `config:"nack" doc:"delivering again what a handler refused"`
+	Topic           Topic             `config:"topic" doc:"topics that do not exist are created so; those that exist are never changed"`
 }
 
 // SASL says who the client is.

@@ -1,10 +1,7 @@
 package kafka
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,11 +29,11 @@ func (c *Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.DisableClientMetrics(),
 	}
-	if c.TLS.Enabled {
-		secure, err := c.TLS.config()
-		if err != nil {
-			return nil, err
-		}
+	secure, err := c.TLS.Client("broker.kafka.tls")
+	if err != nil {
+		return nil, err
+	}
+	if secure != nil {
 		options = append(options, kgo.DialTLSConfig(secure))
 	}
 	switch c.SASL.Mechanism {
@@ -63,26 +60,4 @@ func (c *Config) retryTimeout(key int16) time.Duration {
 		return c.SessionTimeout
 	}
 	return c.Timeout
-}
-
-func (t *TLS) config() (*tls.Config, error) {
-	secure := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fault.Invalidf("tls", "kafka: broker.kafka.tls.ca: %w", err)
-		}
-		secure.RootCAs = x509.NewCertPool()
-		if !secure.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fault.Invalidf("tls", "kafka: broker.kafka.tls.ca: %s holds no certificate in PEM", t.CA)
-		}
-	}
-	if t.Cert != "" || t.Key != "" {
-		own, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fault.Invalidf("tls", "kafka: broker.kafka.tls.cert and key: %w", err)
-		}
-		secure.Certificates = []tls.Certificate{own}
-	}
-	return secure, nil
 }

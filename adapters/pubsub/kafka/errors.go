@@ -47,13 +47,13 @@ func refused(err error) (code, hint string, yes bool) {
 		}
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "certificate", "check broker.kafka.tls.ca", true
+		return "certificate", "check broker.kafka.tls.ca_file", true
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "tls", "the listener does not speak TLS: check broker.kafka.tls.enabled and the port", true
 	}
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return "certificate", "the broker refuses the handshake: check broker.kafka.tls.cert and key", true
+		return "certificate", "the broker refuses the handshake: check broker.kafka.tls.cert_file and key_file", true
 	}
 	return "", "", false
 }

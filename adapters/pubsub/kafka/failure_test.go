@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leat/adapters/encryption"
 	"leat/adapters/pubsub"
 	"leat/handlers/fault"
 )
@@ -88,10 +89,10 @@ func TestSettings(t *testing.T) {
 		"brokers":                  func(c *Config) { c.Brokers = nil },
 		"mechanism":                func(c *Config) { c.SASL.Mechanism = "md5" },
 		"sasl.user":                func(c *Config) { c.SASL.Mechanism = "plain" },
-		"tls.ca":                   func(c *Config) { c.TLS = TLS{Enabled: true, CA: filepath.Join(t.TempDir(), "none")} },
-		"tls.cert":                 func(c *Config) { c.TLS = TLS{Enabled: true, Cert: "none", Key: "none"} },
+		"tls.ca_file":              func(c *Config) { c.TLS = encryption.Config{Enabled: true, CAFile: filepath.Join(t.TempDir(), "none")} },
+		"tls.cert_file":            func(c *Config) { c.TLS = encryption.Config{Enabled: true, CertFile: "none", KeyFile: "none"} },
 		"check broker.kafka":       func(c *Config) { c.MaxMessageBytes = 1 },
-		"holds no certificate":     func(c *Config) { c.TLS = TLS{Enabled: true, CA: "failure_test.go"} },
+		"holds no certificate":     func(c *Config) { c.TLS = encryption.Config{Enabled: true, CAFile: "failure_test.go"} },
 		"set broker.kafka.brokers": func(c *Config) { c.Brokers = []string{} },
 	} {
 		config := quick([]string{"127.0.0.1:1"})
@@ -106,13 +107,13 @@ func TestTLS(t *testing.T) {
 	certificate, file := certify(t)
 	c := fake(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}))
 	config := quick(c.ListenAddrs())
-	config.TLS = TLS{Enabled: true, CA: file}
+	config.TLS = encryption.Config{Enabled: true, CAFile: file}
 	require.NoError(t, dial(t, config).Ping(context.Background()))
 
-	config.TLS.CA = ""
+	config.TLS.CAFile = ""
 	err := refusedAt(t, 5*time.Second, config)
 	require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
-	require.ErrorContains(t, err, "broker.kafka.tls.ca")
+	require.ErrorContains(t, err, "broker.kafka.tls.ca_file")
 }
 
 // certify makes a certificate for 127.0.0.1 that signs itself, and writes it to a file.

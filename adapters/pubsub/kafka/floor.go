@@ -12,9 +12,10 @@ import (
 
 // Floors returns a position for each partition of the topic, whoever owns it: that of the first message which is not below the commit
 // of the group, or of the first that this process has in hand, if that is lower. A partition without a commit has the
-// zero position. A topic that does not exist has no partitions.
+// zero position. A topic that does not exist has no partitions; of one that was deleted, and perhaps created anew, there is only what is in
+// hand.
 func (g *group) Floors(ctx context.Context, topic string) (map[string]delivery.Position, error) {
-	committed, err := g.committed(ctx, topic)
+	life, committed, err := g.committed(ctx, topic)
 	if err != nil {
 		return nil, failure(err, "read the ack floor of %q", topic)
 	}
@@ -24,7 +25,7 @@ func (g *group) Floors(ctx context.Context, topic string) (map[string]delivery.P
 		if offset >= 0 { // the next to be read, so that its position is one more
 			position.Major = uint64(offset) + 1
 		}
-		floors[g.sourceName(topic, number)] = position
+		floors[g.sourceName(topic, life, number)] = position
 	}
 	// After the broker: what was committed with an ack has left the windows by now, and no other has.
 	for name, lowest := range g.subscriber.Lowest(topic) {
@@ -35,8 +36,8 @@ func (g *group) Floors(ctx context.Context, topic string) (map[string]delivery.P
 	return floors, nil
 }
 
-// committed returns the committed offset of each partition of the topic, unknown where there is none.
-func (g *group) committed(ctx context.Context, topic string) (map[int32]int64, error) {
+// committed returns which incarnation the topic is, and the committed offset of each of its partitions, unknown where there is none.
+func (g *group) committed(ctx context.Context, topic string) (incarnation, map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.backend.config.Timeout)
 	defer cancel()
 	details, err := g.backend.admin.ListTopics(ctx, topic)
@@ -44,29 +45,34 @@ func (g *group) committed(ctx context.Context, topic string) (map[int32]int64, e
 		err = details[topic].Err
 	}
 	if missing(err) {
-		return nil, nil
+		return "", nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
+	life := incarnationOf(details[topic].ID)
 	answers, err := g.backend.admin.FetchOffsets(ctx, g.options.Group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, err
+		return "", nil, err
 	}
 	committed := make(map[int32]int64, len(details[topic].Partitions))
 	for number := range details[topic].Partitions {
 		committed[number] = unknown
 		if answer, ok := answers.Lookup(topic, number); ok {
 			if answer.Err != nil {
-				return nil, answer.Err
+				return "", nil, answer.Err
 			}
-			committed[number] = answer.At
+			if !life.strays(answer.Metadata) {
+				committed[number] = answer.At
+			}
 		}
 	}
-	return committed, nil
+	return life, committed, nil
 }
 
-func missing(err error) bool { return errors.Is(err, kerr.UnknownTopicOrPartition) }
+func missing(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+}
 
 // offsets returns the offset of each partition of the topic that list tells.
 func (g *group) offsets(ctx context.Context, topic string, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {

@@ -10,7 +10,7 @@ import (
 // what other processes have in hand too: Kafka does not know of it. The markers of transactions count as messages.
 func (g *group) Lag(ctx context.Context, topic string) (pubsub.Lag, error) {
 	// Commits before ends: an offset that is committed in between must not make the lag negative.
-	committed, err := g.committed(ctx, topic)
+	_, committed, err := g.committed(ctx, topic)
 	if err != nil {
 		return pubsub.Lag{}, failure(err, "read the commits of %q", topic)
 	}

@@ -42,11 +42,16 @@ func (l *link) OnBrokerE2E(_ kgo.BrokerMetadata, _ int16, e2e kgo.BrokerE2E) {
 	}
 }
 
-// trouble is what is wrong with reading, nil if nothing is. The client goes on trying in any case.
-func (s *source) trouble(fetches kgo.Fetches) error {
+// trouble is what is wrong with reading, nil if nothing is. The client goes on trying, unless the
+// topic is not there any more: then it is left.
+func (s *source) trouble(ctx context.Context, fetches kgo.Fetches) error {
 	for _, each := range fetches.Errors() {
 		if !errors.Is(each.Err, context.DeadlineExceeded) {
-			s.group.backend.topics.forget(s.topic) // it may have been deleted
+			s.group.backend.topics.forget(s.topic)
+			if s.reborn(ctx) {
+				s.rejoin(ctx)
+				return failure(errReborn, "read %q", s.topic)
+			}
 			return failure(each.Err, "read %q", s.topic)
 		}
 	}

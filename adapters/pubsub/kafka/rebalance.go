@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,22 +21,33 @@ const (
 var nothing = commit{offset: kgo.EpochOffset{Epoch: -1, Offset: unknown}}
 
 // assigned makes partitions ours. What is in hand of an earlier ownership will be delivered once more.
-func (s *source) assigned(_ context.Context, client *kgo.Client, topics map[string][]int32) {
+func (s *source) assigned(ctx context.Context, client *kgo.Client, topics map[string][]int32) {
 	member, _ := client.GroupMetadata()
 	s.member.Store(&member)
+	life := s.current(ctx)
 	for _, number := range topics[s.topic] {
-		name := s.group.sourceName(s.topic, number)
+		name := s.group.sourceName(s.topic, life, number)
 		held := s.sub.Held(name)
 		s.mu.Lock()
 		p := s.partitions[number]
-		if p == nil {
-			p = &partition{source: name}
+		if p == nil || p.source != name {
+			p = &partition{source: name, life: life}
 			s.partitions[number] = p
 		}
-		p.owned, p.paused, p.progress, p.committed, p.held = true, false, newProgress(), nothing, held
+		p.owned, p.paused, p.stray, p.progress, p.committed, p.held = true, false, false, newProgress(), nothing, held
 		s.mu.Unlock()
 	}
 	s.resume(client, topics[s.topic])
+}
+
+// current is the incarnation of the partitions that are assigned. The client knows the topic by its id since before it joined; if that is
+// another one than is found now, it gets nothing to read, so that no message counts in the wrong one.
+func (s *source) current(ctx context.Context) incarnation {
+	life, err := s.group.backend.incarnation(ctx, s.topic)
+	if err != nil || life == "" {
+		return s.life
+	}
+	return life
 }
 
 // fetched learns what earlier owners of partitions that are ours now did beyond their commits, before anything is read of them.
@@ -45,10 +55,16 @@ func (s *source) fetched(_ context.Context, _ *kgo.Client, response *kmsg.Offset
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	learn := func(number int32, offset int64, metadata *string) {
-		if p := s.partitions[number]; p != nil && p.owned && offset >= 0 && metadata != nil {
-			p.done = parseSpans(offset, *metadata)
-			p.committed = commit{kgo.EpochOffset{Epoch: -1, Offset: offset}, *metadata}
+		p := s.partitions[number]
+		if p == nil || !p.owned || offset < 0 || metadata == nil {
+			return
 		}
+		if p.stray = p.life.strays(*metadata); p.stray {
+			return
+		}
+		_, spans := signed(*metadata)
+		p.done = parseSpans(offset, spans)
+		p.committed = commit{kgo.EpochOffset{Epoch: -1, Offset: offset}, spans, p.life}
 	}
 	for _, group := range response.Groups {
 		for _, topic := range group.Topics {
@@ -63,6 +79,18 @@ func (s *source) fetched(_ context.Context, _ *kgo.Client, response *kmsg.Offset
 		}
 	}
 	return nil
+}
+
+// adjust begins partitions at their first message whose commit was meant for a topic that is gone.
+func (s *source) adjust(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for number := range offsets[s.topic] {
+		if p := s.partitions[number]; p != nil && p.stray {
+			offsets[s.topic][number] = kgo.NewOffset().AtStart()
+		}
+	}
+	return offsets, nil
 }
 
 // revoked drops what waits of partitions that go to another member, lets handlers finish for a while, and commits what is acked.
@@ -159,13 +187,4 @@ func (s *source) resume(client *kgo.Client, numbers []int32) {
 	if len(numbers) > 0 {
 		client.ResumeFetchPartitions(map[string][]int32{s.topic: numbers})
 	}
-}
-
-// sourceName is what the positions of a partition count in.
-func (g *group) sourceName(topic string, number int32) string {
-	name := topic + "/" + strconv.Itoa(int(number))
-	if g.options.Namespace != "" {
-		return g.options.Namespace + ":" + name
-	}
-	return name
 }

@@ -38,8 +38,9 @@ type source struct {
 	group  *group
 	topic  string
 	sub    *inflight.Subscription[entry]
-	client *kgo.Client
-	giveUp context.CancelFunc // ends all that the client waits for
+	client atomic.Pointer[kgo.Client] // nil until it is prepared, and when it must be anew
+	giveUp context.CancelFunc         // ends all that the client waits for
+	life   incarnation                // of the topic that the client reads; only changed while there is no client
 	link   link
 	member atomic.Pointer[string]
 
@@ -51,9 +52,11 @@ type source struct {
 
 // partition is what a member knows about a partition that it owns, or owned.
 type partition struct {
-	source string // namespace:topic/partition
+	source string // namespace:topic#incarnation/partition
+	life   incarnation
 	owned  bool
 	paused bool // it ran too far ahead of its commit
+	stray  bool // its commit was meant for another incarnation
 	progress
 	committed commit
 	// held has the ids of what is in hand of an earlier ownership: the broker delivers it again.
@@ -63,21 +66,28 @@ type partition struct {
 // Prepare joins the group.
 func (s *source) Prepare(ctx context.Context) error {
 	b := s.group.backend
+	b.topics.forget(s.topic)
 	if err := b.topics.ensure(ctx, s.topic); err != nil {
 		return verdict(err, "find or create the topic %q", s.topic)
+	}
+	life, err := b.incarnation(ctx, s.topic)
+	if err != nil {
+		return verdict(err, "find the topic %q", s.topic)
 	}
 	asking, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	defer cancel()
 	if _, err := b.admin.FetchOffsets(asking, s.group.options.Group); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return verdict(err, "ask for the group %q", s.group.options.Group)
 	}
-	life, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	client, err := b.open(append(s.consuming(), kgo.WithContext(life))...)
+	s.life = life
+	lifetime, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	client, err := b.open(append(s.consuming(), kgo.WithContext(lifetime))...)
 	if err != nil {
 		giveUp()
 		return err
 	}
-	s.client, s.giveUp = client, giveUp
+	s.giveUp = giveUp
+	s.client.Store(client)
 	s.group.add(s)
 	return nil
 }
@@ -95,6 +105,7 @@ func (s *source) consuming() []kgo.Opt {
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
 		kgo.OnOffsetsFetched(s.fetched),
+		kgo.AdjustFetchOffsetsFn(s.adjust),
 		kgo.SessionTimeout(config.SessionTimeout),
 		kgo.HeartbeatInterval(min(3*time.Second, config.SessionTimeout/4)),
 		// A member has drainWait and revokeWait to give partitions up, after the heartbeat that tells it to.
@@ -116,16 +127,24 @@ func (s *source) Fetch(ctx context.Context) error {
 	if room == 0 {
 		return nil
 	}
+	client := s.client.Load()
+	if client == nil {
+		if err := s.Prepare(ctx); err != nil {
+			s.sub.Take(room, pubsub.EventRead)
+			return err
+		}
+		client = s.client.Load()
+	}
 	polling, cancel := context.WithTimeout(ctx, pollWait)
 	defer cancel()
-	fetches := s.client.PollRecords(polling, room)
-	defer s.client.AllowRebalance()
+	fetches := client.PollRecords(polling, room)
+	defer client.AllowRebalance()
 	items := s.accept(fetches)
 	s.sub.Take(room, pubsub.EventRead, items...)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.trouble(fetches)
+	return s.trouble(ctx, fetches)
 }
 
 // accept makes items of the records. What is in hand already is not made twice.
@@ -174,7 +193,7 @@ func (s *source) deliver(number int32, records []*kgo.Record) (p *partition, fre
 	}
 	if !p.paused && p.ahead() >= s.group.backend.config.MaxAhead {
 		p.paused = true
-		s.client.PauseFetchPartitions(map[string][]int32{s.topic: {number}})
+		s.client.Load().PauseFetchPartitions(map[string][]int32{s.topic: {number}})
 		s.sub.Log().Warn("a message without an ack holds up the commit of its partition, which is not read on until it has one",
 			"partition", number, "position", p.first()+1, "ahead", p.ahead())
 	}
@@ -225,17 +244,14 @@ func (s *source) Consumer() string {
 
 // Close leaves the group, so that others have its partitions at once.
 func (s *source) Close(ctx context.Context) error {
-	if s.client == nil {
+	s.group.remove(s)
+	client := s.client.Load()
+	if client == nil {
 		return nil
 	}
-	s.group.remove(s)
 	s.mu.Lock()
 	s.leaving = true
 	s.mu.Unlock()
-	s.client.AllowRebalance()
-	err := s.client.LeaveGroupContext(ctx)
-	s.giveUp()
-	s.client.Close()
-	s.client.AllowRebalance() // Close polls once more, which may hold up the end of a goroutine of the client's
+	err := s.leave(ctx, client)
 	return failure(err, "leave the group %q", s.group.options.Group)
 }

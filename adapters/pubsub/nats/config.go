@@ -5,35 +5,27 @@ import (
 	"strings"
 	"time"
 
+	"leat/adapters/encryption"
 	"leat/adapters/pubsub/inflight"
 )
 
 // Config is what an operator may set, under broker.nats.
 type Config struct {
-	URLs          []string      `config:"urls" default:"nats://127.0.0.1:4222" min:"1" doc:"addresses of servers of one cluster, nats://HOST:PORT or tls://HOST:PORT, without credentials"`
-	User          string        `config:"user" doc:"user; needs password"`
-	Password      string        `config:"password" secret:"true" doc:"password of user"`
-	Token         string        `config:"token" secret:"true" doc:"token, instead of a user"`
-	CredsFile     string        `config:"creds_file" doc:"file with a user's JWT and seed, instead of a user"`
-	NKeyFile      string        `config:"nkey_file" doc:"file with the seed of an NKey, instead of a user"`
-	TLS           TLS           `config:"tls" doc:"encrypted connections to NATS"`
-	Timeout       time.Duration `config:"timeout" default:"5s" min:"100ms" max:"1m" doc:"how long to connect, and to wait for one answer"`
-	Stream        Stream        `config:"stream" doc:"streams that are created because a topic has none; a stream that exists is never changed"`
-	AckWait       time.Duration `config:"ack_wait" default:"30s" min:"500ms" max:"1h" doc:"a message that its consumer has neither finished nor extended for this long is delivered to another; live processes extend theirs every third of it; for consumers that are created"`
-	MaxAckPending int           `config:"max_ack_pending" default:"50000" min:"1" max:"1000000" doc:"messages of a group that may be without an outcome in all processes together, at least in_flight times the processes; for consumers that are created"`
-	InFlight      int           `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"messages of one subscription that may be without a confirmed outcome at a time; fewer if their payloads exceed 64 MiB"`
-	Fetch         int           `config:"fetch" default:"1000" min:"1" max:"10000" doc:"most messages that one read asks for"`
-	Nack          inflight.Nack `config:"nack" doc:"delivering again what a handler refused"`
-	MaxDeliveries int           `config:"max_deliveries" default:"10" min:"1" max:"1000000" doc:"a message delivered more often without an outcome runs alone, and goes to the DLQ if that fails too"`
-}
-
-// TLS says how connections are encrypted. The server's certificate is always verified.
-type TLS struct {
-	Enabled    bool   `config:"enabled" default:"false" doc:"connect with TLS 1.2 or newer; tls:// addresses do so anyway"`
-	CAFile     string `config:"ca_file" doc:"PEM file of the authorities that servers are verified against; empty means those of the system"`
-	CertFile   string `config:"cert_file" doc:"PEM file of the client's certificate, if the server asks for one"`
-	KeyFile    string `config:"key_file" doc:"PEM file of the key of cert_file"`
-	ServerName string `config:"server_name" doc:"name that the servers' certificates must bear; empty means the host that is connected to"`
+	URLs          []string          `config:"urls" default:"nats://127.0.0.1:4222" min:"1" doc:"addresses of servers of one cluster, nats://HOST:PORT or tls://HOST:PORT, without credentials"`
+	User          string            `config:"user" doc:"user; needs password"`
+	Password      string            `config:"password" secret:"true" doc:"password of user"`
+	Token         string            `config:"token" secret:"true" doc:"token, instead of a user"`
+	CredsFile     string            `config:"creds_file" doc:"file with a user's JWT and seed, instead of a user"`
+	NKeyFile      string            `config:"nkey_file" doc:"file with the seed of an NKey, instead of a user"`
+	TLS           encryption.Config `config:"tls" doc:"encrypted connections to NATS; tls:// addresses make them in any case"`
+	Timeout       time.Duration     `config:"timeout" default:"5s" min:"100ms" max:"1m" doc:"how long to connect, and to wait for one answer"`
+	Stream        Stream            `config:"stream" doc:"streams that are created because a topic has none; a stream that exists is never changed"`
+	AckWait       time.Duration     `config:"ack_wait" default:"30s" min:"500ms" max:"1h" doc:"a message that its consumer has neither finished nor extended for this long is delivered to another; live processes extend theirs every third of it; for consumers that are created"`
+	MaxAckPending int               `config:"max_ack_pending" default:"50000" min:"1" max:"1000000" doc:"messages of a group that may be without an outcome in all processes together, at least in_flight times the processes; for consumers that are created"`
+	InFlight      int               `config:"in_flight" default:"2000" min:"1" max:"100000" doc:"messages of one subscription that may be without a confirmed outcome at a time; fewer if their payloads exceed 64 MiB"`
+	Fetch         int               `config:"fetch" default:"1000" min:"1" max:"10000" doc:"most messages that one read asks for"`
+	Nack          inflight.Nack     `config:"nack" doc:"delivering again what a handler refused"`
+	MaxDeliveries int               `config:"max_deliveries" default:"10" min:"1" max:"1000000" doc:"a message delivered more often without an outcome runs alone, and goes to the DLQ if that fails too"`
 }
 
 // The places where a stream is kept.
@@ -68,9 +60,6 @@ func (c Config) Validate(report func(key, problem string)) {
 		report("user", "is one of four ways to log in (user, token, creds_file, nkey_file), and only one may be set")
 	case c.User == "" && c.Password != "":
 		report("password", "needs broker.nats.user")
-	}
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		report("tls.cert_file", "and key_file belong together")
 	}
 	if c.MaxAckPending < c.InFlight {
 		report("max_ack_pending", "must not be below in_flight")

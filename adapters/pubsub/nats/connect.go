@@ -2,8 +2,6 @@ package nats
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"os"
@@ -110,34 +108,12 @@ func (b *Backend) options() ([]natsgo.Option, error) {
 		}
 		options = append(options, option)
 	}
-	if config.TLS != (TLS{}) {
-		secure, err := config.TLS.load()
-		if err != nil {
-			return nil, err
-		}
+	secure, err := config.TLS.Client("broker.nats.tls")
+	if err != nil {
+		return nil, err
+	}
+	if secure != nil {
 		options = append(options, natsgo.Secure(secure))
 	}
 	return options, nil
-}
-
-// load reads the files. Errors are of kind Invalid.
-func (t *TLS) load() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fault.Invalidf("tls", "nats: broker.nats.tls.ca_file: %w", err)
-		}
-		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fault.Invalidf("tls", "nats: broker.nats.tls.ca_file %s holds no certificate", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fault.Invalidf("tls", "nats: broker.nats.tls.cert_file and key_file: %w", err)
-		}
-		config.Certificates = []tls.Certificate{certificate}
-	}
-	return config, nil
 }

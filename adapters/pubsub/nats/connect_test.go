@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
+	"leat/adapters/encryption"
 	"leat/adapters/pubsub"
 	"leat/handlers/fault"
 )
@@ -58,20 +59,20 @@ func TestConnectRefused(t *testing.T) {
 		code, says string
 		change     func(c *Config)
 	}{
-		"wrong password":   {"credentials", "broker.nats.user", func(c *Config) { c.User, c.Password = "leat", secret+"x" }},
-		"no user":          {"credentials", "broker.nats.user", func(*Config) {}},
-		"wrong token":      {"credentials", "broker.nats.user", func(c *Config) { c.Token = secret }},
-		"no permission":    {"permission", "$JS.API.>", func(c *Config) { c.User, c.Password = "nobody", secret }},
-		"no TLS":           {"tls", "broker.nats.tls", func(c *Config) { c.TLS.Enabled = true }},
-		"no creds file":    {"credentials", "creds_file", func(c *Config) { c.CredsFile = "/nowhere" }},
-		"no NKey file":     {"credentials", "nkey_file", func(c *Config) { c.NKeyFile = "/nowhere" }},
-		"no CA file":       {"tls", "ca_file", func(c *Config) { c.TLS.CAFile = "/nowhere" }},
-		"password in URL":  {"config", "must not hold credentials", func(c *Config) { c.URLs = []string{"nats://leat:" + secret + "@127.0.0.1"} }},
-		"no address":       {"config", "is no address", func(c *Config) { c.URLs = []string{"nats://"} }},
-		"another scheme":   {"config", "scheme", func(c *Config) { c.URLs = []string{"http://127.0.0.1"} }},
-		"two ways":         {"config", "only one", func(c *Config) { c.User, c.Token = "leat", secret }},
-		"few pending":      {"config", "max_ack_pending", func(c *Config) { c.MaxAckPending = 1 }},
-		"lone certificate": {"config", "belong together", func(c *Config) { c.TLS.CertFile = "x" }},
+		"wrong password":  {"credentials", "broker.nats.user", func(c *Config) { c.User, c.Password = "leat", secret+"x" }},
+		"no user":         {"credentials", "broker.nats.user", func(*Config) {}},
+		"wrong token":     {"credentials", "broker.nats.user", func(c *Config) { c.Token = secret }},
+		"no permission":   {"permission", "$JS.API.>", func(c *Config) { c.User, c.Password = "nobody", secret }},
+		"no TLS":          {"tls", "broker.nats.tls", func(c *Config) { c.TLS.Enabled = true }},
+		"no creds file":   {"credentials", "creds_file", func(c *Config) { c.CredsFile = "/nowhere" }},
+		"no NKey file":    {"credentials", "nkey_file", func(c *Config) { c.NKeyFile = "/nowhere" }},
+		"no CA file":      {"tls", "ca_file", func(c *Config) { c.TLS.Enabled, c.TLS.CAFile = true, "/nowhere" }},
+		"password in URL": {"config", "must not hold credentials", func(c *Config) { c.URLs = []string{"nats://leat:" + secret + "@127.0.0.1"} }},
+		"no address":      {"config", "is no address", func(c *Config) { c.URLs = []string{"nats://"} }},
+		"another scheme":  {"config", "scheme", func(c *Config) { c.URLs = []string{"http://127.0.0.1"} }},
+		"two ways":        {"config", "only one", func(c *Config) { c.User, c.Token = "leat", secret }},
+		"few pending":     {"config", "max_ack_pending", func(c *Config) { c.MaxAckPending = 1 }},
+		"TLS not enabled": {"tls", "broker.nats.tls.enabled", func(c *Config) { c.TLS.CAFile = "x" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := quick(address)
@@ -139,15 +140,14 @@ func TestTLS(t *testing.T) {
 	})
 	address := strings.Replace(s.ClientURL(), "tls://", "nats://", 1)
 	config := quick(address)
-	config.TLS.CAFile = file
+	config.TLS.Enabled, config.TLS.CAFile = true, file
 	require.NoError(t, dial(t, config).Ping(t.Context()))
 
 	config.TLS.CAFile = ""
-	config.TLS.Enabled = true
 	_, err := Connect(t.Context(), config, nil)
 	requireRefused(t, err, "tls", "broker.nats.tls")
 
-	config.TLS = TLS{CAFile: file, ServerName: "elsewhere"}
+	config.TLS = encryption.Config{Enabled: true, CAFile: file, ServerName: "elsewhere"}
 	_, err = Connect(t.Context(), config, nil)
 	requireRefused(t, err, "tls", "elsewhere")
 }
