@@ -21,7 +21,7 @@ build: ## build the static binary ./leat
 
 .PHONY: test
 test: ## run all tests, with the race detector where there is a C compiler, and real servers where they run
-	$(GO) test $(RACE) -timeout 10m ./...
+	$(GO) test $(RACE) -timeout 15m ./...
 
 .PHONY: conformance
 conformance: ## test every pub/sub backend on its server and print a table, backend × property

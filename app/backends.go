@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/fx"
+	"golang.org/x/time/rate"
 
 	"leat/adapters/embedded"
 	"leat/adapters/mongo"
@@ -45,13 +46,16 @@ func embed(cfg *config.Config) (stop func(), err error) {
 	return server.Close, nil
 }
 
-func newRedis(lc fx.Lifecycle, begin start, cfg *config.Config, logger *slog.Logger) (goredis.UniversalClient, error) {
+func newRedis(lc fx.Lifecycle, begin start, cfg *config.Config, embedded volatile, logger *slog.Logger) (goredis.UniversalClient, error) {
 	client, err := redis.NewClient(cfg.Redis)
 	if err != nil {
 		return nil, err
 	}
 	lc.Append(fx.StopHook(client.Close))
-	return client, waitFor(begin, logger, "redis at "+cfg.Redis.Addr, cfg.Broker.ConnectTimeout, func() error {
+	if embedded {
+		return client, nil
+	}
+	return client, waitFor(begin, logger, "redis at "+cfg.Redis.Addr, "redis.addr", cfg.Broker.ConnectTimeout, func() error {
 		return redis.Check(begin, client, logger)
 	})
 }
@@ -66,7 +70,7 @@ type store interface {
 
 func newStore(lc fx.Lifecycle, begin start, cfg *config.Config, logger *slog.Logger) (store, error) {
 	var opened store
-	err := waitFor(begin, logger, "the store", cfg.Store.ConnectTimeout, func() (err error) {
+	err := waitFor(begin, logger, "the store", "store.uri", cfg.Store.ConnectTimeout, func() (err error) {
 		opened, err = openStore(begin, cfg.Store, logger)
 		return err
 	})
@@ -87,9 +91,11 @@ func openStore(ctx context.Context, cfg config.Store, logger *slog.Logger) (stor
 	}
 }
 
-// waitFor tries again while a dependency is unavailable, until the time is up.
-func waitFor(ctx context.Context, logger *slog.Logger, what string, timeout time.Duration, try func() error) error {
+// waitFor tries again while a dependency is unavailable, until the time is up. It says so at once, and then every ten seconds. The
+// setting is the one that says where the dependency is.
+func waitFor(ctx context.Context, logger *slog.Logger, what, setting string, timeout time.Duration, try func() error) error {
 	const pause = time.Second
+	sometimes := rate.Sometimes{First: 1, Interval: 10 * time.Second}
 	deadline := time.Now().Add(timeout)
 	for {
 		err := try()
@@ -98,9 +104,9 @@ func waitFor(ctx context.Context, logger *slog.Logger, what string, timeout time
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			return fmt.Errorf("%s could not be used within %s: %w", what, timeout, err)
+			return fmt.Errorf("%s could not be used within %s: %w", what, timeout, unavailableHint(err, setting))
 		}
-		logger.Warn("waiting for "+what, "error", err, "for_at_most", left.Round(time.Second))
+		sometimes.Do(func() { logger.Warn("waiting for "+what, "error", err, "for_at_most", left.Round(time.Second)) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -3,8 +3,9 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -37,7 +38,7 @@ func connect(ctx context.Context, kind string, cfg *config.Config, client goredi
 	case config.AMQP:
 		return opened(amqp.Connect(ctx, broker.AMQP, logger))
 	case config.SQL:
-		if broker.SQL.URI == "" {
+		if broker.SQL.URI == "" && strings.HasPrefix(cfg.Store.URI, "postgres") {
 			broker.SQL.URI = cfg.Store.URI
 		}
 		return opened(sql.Connect(ctx, broker.SQL, logger))
@@ -78,7 +79,7 @@ func (b *brokers) of(kind string) (pubsub.Backend, error) {
 		return backend, nil
 	}
 	var backend pubsub.Backend
-	err := waitFor(b.begin, b.logger, "the broker ("+kind+")", b.config.Broker.ConnectTimeout, func() (err error) {
+	err := waitFor(b.begin, b.logger, "the broker ("+kind+")", settingOf(kind), b.config.Broker.ConnectTimeout, func() (err error) {
 		if backend == nil {
 			if backend, err = connect(b.begin, kind, b.config, b.redis, b.logger); err != nil {
 				return err
@@ -95,13 +96,14 @@ func (b *brokers) of(kind string) (pubsub.Backend, error) {
 // ping asks every open broker.
 func (b *brokers) ping(ctx context.Context) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	var failed []error
-	for kind, backend := range b.open {
-		if err := backend.Ping(ctx); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", kind, err))
-		}
+	open := slices.Collect(maps.Values(b.open))
+	b.mu.Unlock()
+	failed := make([]error, len(open))
+	var asking sync.WaitGroup
+	for n, backend := range open {
+		asking.Go(func() { failed[n] = backend.Ping(ctx) })
 	}
+	asking.Wait()
 	return errors.Join(failed...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -90,8 +91,7 @@ func run(cmd *cobra.Command, cfg *config.Config, how running) error {
 			return err
 		}
 		defer stop()
-		fmt.Fprintf(out, "Embedded mode, for trying out and single machines: the stream is in memory, records are in %s.\n", cfg.Store.URI)
-		fmt.Fprintf(out, "Try: redis-cli -u redis://%s XADD %s '*' userId you app Code title main.go duration 60\n", cfg.Redis.Addr, cfg.Pipelines.Activity.Topic)
+		welcome(out, cfg)
 	}
 	if err := addresses(cfg); err != nil {
 		return err
@@ -107,6 +107,19 @@ func run(cmd *cobra.Command, cfg *config.Config, how running) error {
 		logger.Info("stopped", "pipelines", len(program.pipelines))
 	}
 	return err
+}
+
+// welcome says where an embedded leat keeps what it has, and how to send it an event.
+func welcome(out io.Writer, cfg *config.Config) {
+	pipeline := cfg.Pipelines.Activity
+	kind := pipeline.BrokerKind(cfg.Broker)
+	if kind == config.RedisStream {
+		fmt.Fprintf(out, "Embedded mode, for trying out and single machines: the stream is in memory, records are in %s.\n", cfg.Store.URI)
+		fmt.Fprintf(out, "Try: redis-cli -u redis://%s XADD %s '*' userId you app Code title main.go duration 60\n", cfg.Redis.Addr, pipeline.Topic)
+		return
+	}
+	fmt.Fprintf(out, "Embedded mode, for trying out and single machines: leaderboards are in memory, records are in %s.\n", cfg.Store.URI)
+	fmt.Fprintf(out, "Try: echo '{\"userId\":\"you\",\"app\":\"Code\",\"title\":\"main.go\",\"duration\":60}' | leat publish activity --broker.kind %s\n", kind)
 }
 
 // addresses refuses to run without a Redis and a store.
@@ -129,7 +142,12 @@ func addresses(cfg *config.Config) error {
 
 // accompany does what belongs to the time between start and stop, and returns when the context ends.
 func (p *program) accompany(ctx context.Context, out io.Writer, cfg *config.Config, how running, hangup <-chan os.Signal, logger *slog.Logger) {
-	logger.Info("running", "version", version, "broker", cfg.Broker.Kind, "http", p.http.Addr(), "pipelines", len(p.pipelines))
+	for _, pipeline := range p.pipelines {
+		logger.Info("pipeline ready", "pipeline", pipeline.name, "broker", pipeline.config.BrokerKind(cfg.Broker), "topic", pipeline.config.Topic,
+			"group", pipeline.config.Group, "dlq", pipeline.config.DLQTopic())
+	}
+	scheme, _, _ := strings.Cut(cfg.Store.URI, ":")
+	logger.Info("running", "version", version, "http", p.http.Addr(), "redis", cfg.Redis.Addr, "store", scheme)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	if how.rate > 0 {

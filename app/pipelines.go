@@ -51,6 +51,16 @@ type pipeline struct {
 	recount func(context.Context) (int, error) // boards from records, for a Redis that keeps nothing
 }
 
+// outlived is where the broker stands in each source whose messages are still there, at the positions they had, when Redis has
+// lost everything.
+func (p *pipeline) outlived(ctx context.Context, broker config.Broker) (map[string]delivery.Position, error) {
+	can := p.broker.Capabilities
+	if !can.Durable || !can.Positions || p.config.BrokerKind(broker) == config.RedisStream {
+		return nil, nil
+	}
+	return p.broker.Floors.Floors(ctx, p.config.Topic)
+}
+
 type enabled struct {
 	is   bool
 	make func() (*pipeline, error)
@@ -94,6 +104,11 @@ func (m maker) frame(name string, cfg config.Pipeline) (*pipeline, error) {
 	backend, err := m.Brokers.of(kind)
 	if err != nil {
 		return nil, err
+	}
+	for key, topic := range map[string]string{"topic": cfg.Topic, "dlq": cfg.DLQTopic()} {
+		if err := backend.CheckTopic(topic); err != nil {
+			return nil, fmt.Errorf("pipelines.%s.%s: %w", name, key, err)
+		}
 	}
 	can := backend.Capabilities()
 	warnings, err := fits(kind, can, cfg, m.Config)
@@ -152,7 +167,14 @@ func (m maker) activity() (*pipeline, error) {
 		Read: func(ctx context.Context) (map[string]delivery.Position, error) {
 			return p.broker.Floors.Floors(ctx, cfg.Topic)
 		}}
-	p.handle, p.start, p.close, p.recount = handler.Handle, handler.Start, handler.Close, handler.Recount
+	p.handle, p.start, p.close = handler.Handle, handler.Start, handler.Close
+	p.recount = func(ctx context.Context) (int, error) {
+		outlived, err := p.outlived(ctx, m.Config.Broker)
+		if err != nil {
+			return 0, err
+		}
+		return handler.Recount(ctx, outlived)
+	}
 	p.leave = floors.Leave
 	p.prepare = func(ctx context.Context) error {
 		if err := handler.LoadPatterns(ctx); err != nil {

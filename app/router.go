@@ -123,7 +123,7 @@ func (r runner) stop(end context.Context, cancel context.CancelFunc, running *sy
 
 // ready makes a pipeline ready for its first message. It waits for what it needs, but counts records only once.
 func ready(ctx context.Context, p *pipeline, timeout time.Duration, redis volatile, logger *slog.Logger) error {
-	err := waitFor(ctx, logger, "what pipeline "+p.name+" needs", timeout, func() error { return p.prepare(ctx) })
+	err := waitFor(ctx, logger, "what pipeline "+p.name+" needs", "redis.addr, store.uri, the broker's address", timeout, func() error { return p.prepare(ctx) })
 	if err != nil || !redis {
 		return err
 	}

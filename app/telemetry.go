@@ -107,7 +107,11 @@ func (w *lagWatch) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if lag, err := w.reader.Lag(ctx, w.topic); err == nil {
-			w.waiting.Set(float64(lag.Waiting))
+			waiting := float64(lag.Waiting)
+			if lag.Waiting < 0 {
+				waiting = math.NaN()
+			}
+			w.waiting.Set(waiting)
 			w.pending.Set(float64(lag.Pending))
 			w.last.Store(&lag)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"leat/adapters/httpapi"
 	"leat/adapters/redis"
@@ -81,13 +82,32 @@ func (p Pipeline) DLQTopic() string {
 
 // Validate implements Validator.
 func (c Config) Validate(report func(key, problem string)) {
+	c.checkBrokers(report)
 	checkAddr("http.addr", c.HTTP.Addr, report)
 	checkAddr("embedded.redis_addr", c.Embedded.RedisAddr, report)
+}
+
+// checkBrokers reports what the brokers in use lack.
+func (c Config) checkBrokers(report func(key, problem string)) {
+	switch kind := c.Pipelines.Activity.BrokerKind(c.Broker); {
+	case !c.Pipelines.Activity.Enabled:
+	case kind == Kafka && len(c.Broker.Kafka.Brokers) == 0:
+		report("broker.kafka.brokers", "must name at least one broker, host:port")
+	case kind == SQL && c.Broker.SQL.URI == "" && c.Store.URI != "" && !strings.HasPrefix(c.Store.URI, "postgres"):
+		report("broker.sql.uri", "must be set to postgres://…, as store.uri is not PostgreSQL")
+	}
 }
 
 // Validate implements Validator.
 func (p Pipeline) Validate(report func(key, problem string)) {
 	if p.DLQ != "" && p.DLQ == p.Topic {
 		report("dlq", "must not be the topic that the pipeline reads")
+	}
+}
+
+// Validate implements Validator.
+func (a Activity) Validate(report func(key, problem string)) {
+	if a.ScoresTopic == a.Topic || a.ScoresTopic == a.DLQTopic() {
+		report("scores_topic", "must be neither the topic that the pipeline reads nor that of its dead letters")
 	}
 }

@@ -191,6 +191,9 @@ func TestWhatLeatCannotRunWith(t *testing.T) {
 		"--store.uri=postgres://u:p@ss@h:notaport/db":  "percent-encoded",
 		"--store.uri=mysql://127.0.0.1/db":             "must be mongodb://",
 		"--pipelines.activity.time_zone=Asia/Atlantis": "time zone",
+
+		"--pipelines.activity.scores_topic=pomodoro_pattern_match_stream":     "pipelines.activity.scores_topic",
+		"--pipelines.activity.scores_topic=pomodoro_pattern_match_stream.dlq": "dead letters",
 	} {
 		_, _, err := Load(Options{Environ: none, Flags: flags(t, flag)})
 		require.ErrorContains(t, err, problem, flag)

@@ -43,7 +43,9 @@ func openRedisStream(testing.TB, string) backend {
 	}}
 }
 
-func openGoChannel(testing.TB, string) backend { return backend{example: "gochannel.yaml", alone: true} }
+func openGoChannel(testing.TB, string) backend {
+	return backend{example: "gochannel.yaml", alone: true}
+}
 
 func openNATS(t testing.TB, topic string) backend {
 	answers(t, "NATS", "127.0.0.1:4222")
@@ -82,7 +84,10 @@ func openKafka(t testing.TB, _ string) backend {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(6))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	addr := cluster.ListenAddrs()[0]
+	return kafkaAt(cluster.ListenAddrs()[0])
+}
+
+func kafkaAt(addr string) backend {
 	return backend{example: "kafka.yaml", env: []string{"LEAT_BROKER_KAFKA_BROKERS=" + addr, "LEAT_BROKER_KAFKA_SESSION_TIMEOUT=6s"},
 		letters: func(w *world, topic string) [][]byte {
 			client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))

@@ -3,6 +3,7 @@ package middleware
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"math"
@@ -37,12 +38,15 @@ const (
 	DLQStack        = "dlq_stack"         // of a panic
 	DLQPayloadSize  = "dlq_payload_bytes" // of the whole payload, where the copy is cut
 	DLQPayloadHash  = "dlq_payload_sha256"
-	DLQNotePrefix   = "dlq_note_" // what the stages noted, such as dlq_note_applied
+	DLQMetadata     = "dlq_metadata" // the metadata that the message came with, as JSON, where the broker does not take it again
+	DLQNotePrefix   = "dlq_note_"    // what the stages noted, such as dlq_note_applied
 )
 
 const (
-	maxStack = 16 << 10 // bytes of a stack that a dead letter carries
-	maxError = 4 << 10  // bytes of an error's text
+	maxStack    = 16 << 10 // bytes of a stack that a dead letter carries
+	maxError    = 4 << 10  // bytes of an error's text
+	maxMetadata = 8 << 10  // bytes of metadata as JSON
+	leastCopy   = 16 << 10 // bytes of a payload whose letter was refused as too large
 )
 
 // Poison publishes messages that cannot succeed (invalid, internal) to the DLQ topic with everything they carried, and
@@ -76,7 +80,7 @@ func (p Poison) Middleware(next message.HandlerFunc) message.HandlerFunc {
 		if detail.Kind == fault.Unavailable || detail.Kind == fault.Canceled {
 			return nil, err
 		}
-		if failed := p.Publisher.Publish(p.Topic, p.letter(msg, detail)); failed != nil {
+		if failed := p.publish(msg, detail); failed != nil {
 			return nil, fault.Unavailablef("publish to %s: %w", p.Topic, failed)
 		}
 		p.Metrics.deadLetters.WithLabelValues(detail.Kind.String(), detail.Stage).Inc()
@@ -94,8 +98,14 @@ func (p Poison) log() func(*message.Message, fault.Error) {
 		logged := false
 		sometimes.Do(func() {
 			logged = true
-			attrs := []any{"kind", detail.Kind.String(), "code", detail.Code, "stage", detail.Stage,
-				"position", msg.Metadata[delivery.KeyPosition], "error", cut(detail.Err.Error(), 512)}
+			attrs := []any{"kind", detail.Kind.String(), "code", detail.Code, "stage", detail.Stage, "dlq", p.Topic}
+			if msg.UUID != "" {
+				attrs = append(attrs, "uuid", cut(msg.UUID, 64))
+			}
+			if position := msg.Metadata[delivery.KeyPosition]; position != "" {
+				attrs = append(attrs, "position", position)
+			}
+			attrs = append(attrs, "error", cut(detail.Err.Error(), 512))
 			if others := unlogged.Swap(0); others > 0 {
 				attrs = append(attrs, "others_since", others)
 			}
@@ -115,10 +125,41 @@ func exhausted(msg *message.Message) error {
 	return fault.Internalf("exhausted", "delivered %s times without an outcome, the last two times alone", deliveries)
 }
 
-// letter is the message as it came, with why and where it failed. It keeps the UUID, and so the identity.
-func (p Poison) letter(msg *message.Message, detail fault.Error) *message.Message {
-	letter := message.NewMessage(msg.UUID, msg.Payload)
-	maps.Copy(letter.Metadata, msg.Metadata)
+// publish publishes the dead letter of a message. Where the broker refuses it for good, it goes without the metadata that it came with,
+// which may be reserved or too much beside what leat adds; and then with less of its payload. A letter that is never taken would make its
+// message come again for ever. The context of the message bounds it.
+func (p Poison) publish(msg *message.Message, detail fault.Error) (err error) {
+	bare := bareMetadata(msg.Metadata)
+	for _, form := range []struct {
+		metadata message.Metadata
+		most     int64
+	}{{msg.Metadata, math.MaxInt64}, {bare, math.MaxInt64}, {bare, leastCopy}} {
+		err = p.Publisher.Publish(p.Topic, p.letter(msg, form.metadata, form.most, detail))
+		if err == nil || fault.KindOf(err) != fault.Invalid {
+			return err
+		}
+	}
+	return err
+}
+
+// bareMetadata has the notes of the stages, and all that came as one text.
+func bareMetadata(metadata message.Metadata) message.Metadata {
+	bare := message.Metadata{}
+	for key, value := range metadata {
+		if strings.HasPrefix(key, DLQNotePrefix) {
+			bare[key] = value
+		}
+	}
+	text, _ := json.Marshal(metadata) // a map of strings always can be
+	bare[DLQMetadata] = cut(string(text), maxMetadata)
+	return bare
+}
+
+// letter is the message with the metadata and at most so many bytes of its payload, and with why and where it failed. It keeps the
+// UUID, and so the identity.
+func (p Poison) letter(msg *message.Message, metadata message.Metadata, most int64, detail fault.Error) *message.Message {
+	letter := message.NewMessageWithContext(msg.Context(), msg.UUID, msg.Payload)
+	maps.Copy(letter.Metadata, metadata)
 	now := time.Now()
 	if detail.FirstFailure.IsZero() {
 		detail.FirstFailure = now
@@ -148,7 +189,7 @@ func (p Poison) letter(msg *message.Message, detail fault.Error) *message.Messag
 	for key, note := range detail.Notes {
 		set(DLQNotePrefix+key, note)
 	}
-	if most := p.room(letter.Metadata); int64(len(msg.Payload)) > most {
+	if most = min(most, p.room(letter.Metadata)); int64(len(msg.Payload)) > most {
 		sum := sha256.Sum256(msg.Payload)
 		set(DLQPayloadSize, strconv.Itoa(len(msg.Payload)))
 		set(DLQPayloadHash, hex.EncodeToString(sum[:]))
@@ -179,9 +220,10 @@ func (p Poison) room(metadata message.Metadata) int64 {
 	return most
 }
 
+// cut returns at most about n bytes of s, as valid UTF-8: some brokers take nothing else.
 func cut(s string, n int) string {
 	if len(s) <= n {
-		return s
+		return strings.ToValidUTF8(s, "\uFFFD")
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }

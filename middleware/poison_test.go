@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -29,6 +30,19 @@ func (d *dlq) Publish(topic string, letters ...*message.Message) error {
 		d.topic, d.letters = topic, append(d.letters, letters...)
 	}
 	return d.err
+}
+
+// picky is a DLQ on a broker that does not take every message.
+type picky struct {
+	dlq
+	refuses func(*message.Message) bool
+}
+
+func (d *picky) Publish(topic string, letters ...*message.Message) error {
+	if d.refuses(letters[0]) {
+		return fault.Invalidf("refused", "such a message is not taken")
+	}
+	return d.dlq.Publish(topic, letters...)
 }
 
 func (d *dlq) Close() error { return nil }
@@ -76,7 +90,7 @@ func TestPoison(t *testing.T) {
 		}, d.letters[0].Metadata)
 		require.Len(t, msg.Metadata, 6, "the message itself is left as it was")
 		require.Equal(t, []string{
-			`level=WARN msg="message dead-lettered" kind=internal code=wrong_type stage=aggregate position=17-1 error="the key holds a list"`,
+			`level=WARN msg="message dead-lettered" kind=internal code=wrong_type stage=aggregate dlq=events.dlq uuid=uuid-1 position=17-1 error="the key holds a list"`,
 		}, log.lines())
 	})
 }
@@ -165,6 +179,55 @@ func TestPoisonFitsBroker(t *testing.T) {
 	}
 }
 
+// A broker does not take again what came through it: a reserved key, or more metadata than fits beside what leat adds. The message
+// must not come again for ever because of that.
+func TestPoisonRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		refuses func(*message.Message) bool
+		payload int
+	}{
+		"metadata": {func(m *message.Message) bool { return m.Metadata["reserved"] != "" }, 50_000},
+		"size":     {func(m *message.Message) bool { return len(m.Payload) > 20_000 }, leastCopy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := picky{refuses: test.refuses}
+			p := poison(&d.dlq, &logs{})
+			p.Publisher, p.MaxPayload = &d, 0
+			msg := delivered(strings.Repeat("x", 50_000))
+			msg.Metadata["reserved"], msg.Metadata[DLQNotePrefix+"applied"] = "yes", "false"
+			_, err := p.Middleware(handlerOf(errInvalid).handle)(msg)
+			require.NoError(t, err)
+			require.Len(t, d.letters, 1)
+			letter := d.letters[0]
+			require.Equal(t, msg.UUID, letter.UUID)
+			require.Len(t, letter.Payload, test.payload)
+			require.Equal(t, test.payload < 50_000, letter.Metadata[DLQPayloadHash] != "")
+			require.Equal(t, "false", letter.Metadata[DLQNotePrefix+"applied"])
+			require.Equal(t, "17-1", letter.Metadata[DLQPosition])
+			require.Contains(t, letter.Metadata[DLQMetadata], `"reserved":"yes"`)
+			require.Contains(t, letter.Metadata[DLQMetadata], `"traceparent":"00-1"`)
+		})
+	}
+	d := picky{refuses: func(*message.Message) bool { return true }}
+	p := poison(&d.dlq, &logs{})
+	p.Publisher = &d
+	_, err := p.Middleware(handlerOf(errInvalid).handle)(delivered("x"))
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "nothing is lost where nothing is taken")
+}
+
+// A stop does not wait for a DLQ that hangs.
+func TestPoisonContext(t *testing.T) {
+	var d dlq
+	msg := delivered("x")
+	ctx, cancel := context.WithCancel(t.Context())
+	msg.SetContext(ctx)
+	_, err := poison(&d, &logs{}).Middleware(handlerOf(errInvalid).handle)(msg)
+	require.NoError(t, err)
+	require.NoError(t, d.letters[0].Context().Err())
+	cancel()
+	require.ErrorIs(t, d.letters[0].Context().Err(), context.Canceled)
+}
+
 func TestPoisonCutsTexts(t *testing.T) {
 	var d dlq
 	_, err := poison(&d, &logs{}).Middleware(handlerOf(&fault.Error{
@@ -173,6 +236,10 @@ func TestPoisonCutsTexts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("é", maxError/2)+"…", d.letters[0].Metadata[DLQError])
 	require.Equal(t, strings.Repeat("s", maxStack)+"…", d.letters[0].Metadata[DLQStack])
+
+	_, err = poison(&d, &logs{}).Middleware(handlerOf(fault.Invalidf("", "field \xff")).handle)(delivered("x"))
+	require.NoError(t, err)
+	require.Equal(t, "field \uFFFD", d.letters[1].Metadata[DLQError], "some brokers take valid UTF-8 alone")
 }
 
 // A message that even alone ended without an outcome, by a crash, is never handled again.

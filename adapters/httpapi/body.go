@@ -102,15 +102,25 @@ func splitJSON(body []byte, most int) (found events, err error) {
 		}
 		return events{payloads: [][]byte{body}}, nil
 	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(body, &elements); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	_, err = decoder.Token()
+	for err == nil && decoder.More() {
+		if len(found.payloads) == most { // before the others take memory, which tiny ones do many times over
+			return events{}, tooMany(most)
+		}
+		var element json.RawMessage
+		if err = decoder.Decode(&element); err == nil {
+			found.payloads = append(found.payloads, element)
+		}
+	}
+	if err == nil {
+		_, err = decoder.Token()
+	}
+	if err == nil && decoder.InputOffset() < int64(len(body)) {
+		err = errors.New("there is more behind the array")
+	}
+	if err != nil {
 		return events{}, notJSON(err)
-	}
-	if len(elements) > most {
-		return events{}, tooMany(most)
-	}
-	for _, element := range elements {
-		found.payloads = append(found.payloads, element)
 	}
 	return found, nil
 }

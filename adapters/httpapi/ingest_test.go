@@ -366,3 +366,22 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// An array of more events than are allowed is refused before it takes many times its size in memory.
+func TestIngestArrayOfTooMany(t *testing.T) {
+	body := []byte("[0" + strings.Repeat(",0", 1<<20) + "]")
+	allocated := testing.AllocsPerRun(1, func() {
+		_, err := splitJSON(body, 5)
+		require.ErrorContains(t, err, "more than 5 events")
+	})
+	require.Less(t, allocated, 1000.0)
+}
+
+func TestIngestArrayMalformed(t *testing.T) {
+	for _, body := range []string{"[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1]]", "[1] 2", "[1}", "[nul]", "[{]"} {
+		_, err := splitJSON([]byte(body), 5)
+		var refused *refusal
+		require.ErrorAs(t, err, &refused, body)
+		require.Equal(t, http.StatusBadRequest, refused.status, body)
+	}
+}

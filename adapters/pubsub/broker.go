@@ -16,6 +16,8 @@ import (
 type Backend interface {
 	// Broker returns the broker as one consumer group sees it. Errors are of kind Invalid: the options are wrong.
 	Broker(options Options) (Broker, error)
+	// CheckTopic refuses what the backend cannot take as the name of a topic. Errors are of kind Invalid.
+	CheckTopic(topic string) error
 	// Publisher publishes to any topic. It ends with the backend.
 	Publisher() Publisher
 	// Capabilities says what the backend can do as it is configured.

@@ -192,7 +192,7 @@ func TestRecount(t *testing.T) {
 		r.succeed(messages...)
 		want := r.seconds()
 		r.scores, r.markers, r.floors = newWorld().scores, newWorld().markers, newWorld().floors
-		counted, err := r.Recount(t.Context())
+		counted, err := r.Recount(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, 300, counted)
 		require.Equal(t, want, r.seconds())
@@ -200,5 +200,39 @@ func TestRecount(t *testing.T) {
 		require.Equal(t, want, r.seconds())
 		r.succeed(event(300, `"userId":"u1","app":"Code","duration":1000`))
 		require.Equal(t, want["u1"]+1000, r.seconds()["u1"])
+	})
+}
+
+// A process dies with messages in hand, and their broker outlives its boards. What it had recorded is counted, and recognised when it
+// comes again; what it had not is counted when it comes, though messages behind it were recorded.
+func TestRecountOutlived(t *testing.T) {
+	withPipeline(t, func(t *testing.T, r *rig) {
+		var messages []*message.Message
+		for n := range 600 {
+			messages = append(messages, event(n, fmt.Sprintf(`"userId":"u%d","app":"Code","duration":1`, n)))
+		}
+		var recorded []*message.Message
+		for n, msg := range messages {
+			if n < 100 || n%3 > 0 {
+				recorded = append(recorded, msg)
+			}
+		}
+		r.succeed(recorded...)
+		r.scores, r.markers, r.floors = newWorld().scores, newWorld().markers, newWorld().floors
+		floors := map[string]delivery.Position{stream: at(100)}
+		require.NoError(t, r.world.RaiseFloor(t.Context(), stream, at(100)))
+		counted, err := r.Recount(t.Context(), floors)
+		require.NoError(t, err)
+		require.Equal(t, len(recorded), counted)
+		for n, msg := range messages {
+			if n >= 50 {
+				r.succeed(again(msg))
+			}
+		}
+		want := map[string]float64{}
+		for n := range messages {
+			want[fmt.Sprintf("u%d", n)] = 1
+		}
+		require.Equal(t, want, r.seconds())
 	})
 }

@@ -91,6 +91,9 @@ func (b *Backend) Broker(options pubsub.Options) (pubsub.Broker, error) {
 // Publisher implements pubsub.Backend.
 func (b *Backend) Publisher() pubsub.Publisher { return b.publisher }
 
+// CheckTopic implements pubsub.Backend.
+func (*Backend) CheckTopic(topic string) error { return checkName(topic) }
+
 // Ping implements pubsub.Backend. It asks by the connection for reading, and connects it again if need be.
 func (b *Backend) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)

@@ -32,9 +32,9 @@
 //
 // # What is guaranteed
 //
-// A message is delivered at least once to each group. It is acked after its handler has; acks are written together, and a round
-// trip on the channel follows, so that the server has read them before anybody relies on it. The server confirms no
-// acks: if its node dies at that moment, the message comes again.
+// A message is delivered at least once to each group. It is acked after its handler has; acks are written together, and a stop
+// waits until the server has read them all. Until then nobody does: if the connection breaks or the node dies at that moment, messages
+// come again whose acks were on the way.
 //
 // A channel or connection that ends takes its deliveries along: the server delivers them again, here or elsewhere, and what handlers here
 // are at is handled twice. Effects must be applied once. Positions do not exist, so repeats are recognised for the dedup window only.

@@ -121,25 +121,22 @@ func (l *link) handBack(ctx context.Context) (n int, err error) {
 	return len(left), l.requeue(ctx, tags)
 }
 
-// ack tells the server that the tags are done with, and returns when it has heard that.
-func (l *link) ack(ctx context.Context, tags []uint64) error {
-	err := func() error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		upTo, single := l.tags.settle(tags)
-		if upTo > 0 {
-			if err := l.channel.Ack(upTo, true); err != nil {
-				return err
-			}
+// ack writes that the tags are done with. The server reads what is written in its order, the end of the channel included.
+func (l *link) ack(tags []uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	upTo, single := l.tags.settle(tags)
+	if upTo > 0 {
+		if err := l.channel.Ack(upTo, true); err != nil {
+			return err
 		}
-		for _, tag := range single {
-			if err := l.channel.Ack(tag, false); err != nil {
-				return err
-			}
+	}
+	for _, tag := range single {
+		if err := l.channel.Ack(tag, false); err != nil {
+			return err
 		}
-		return nil
-	}()
-	return errors.Join(err, l.heard(ctx))
+	}
+	return nil
 }
 
 // requeue hands the tags back to the server, and returns when it has heard that.

@@ -7,13 +7,18 @@ import (
 	"leat/adapters/pubsub/inflight"
 )
 
-// Ack implements inflight.Source. What came by a link that is dead cannot be acked: the server delivers it again, and effects are
+// Ack implements inflight.Source. It waits for the server at a stop only: an ack that is lost with the connection before means that the
+// message is delivered again, which may happen to any message, and effects are applied once. What came by a link that is dead cannot be acked: the server delivers it again, and effects are
 // applied once. While there is a chance that this tells anybody, which is at a stop, it is an error.
 func (s *source) Ack(ctx context.Context, items []*inflight.Item[entry]) error {
 	link := s.link.Load()
 	if link != nil {
 		if tags := tagsOf(link, items); len(tags) > 0 {
-			if err := link.ack(ctx, tags); err != nil {
+			err := link.ack(tags)
+			if s.ended() { // the last chance to learn that the server has not got them
+				err = errors.Join(err, link.heard(ctx))
+			}
+			if err != nil {
 				s.drop(ctx, link)
 				return s.failure(err)
 			}
@@ -62,7 +67,7 @@ func (s *source) Return(ctx context.Context, items []*inflight.Item[entry]) erro
 	return nil
 }
 
-// Close implements inflight.Source.
+// Close implements inflight.Source. The server answers when it has read all acks.
 func (s *source) Close(ctx context.Context) error {
 	link := s.link.Swap(nil)
 	if link == nil {

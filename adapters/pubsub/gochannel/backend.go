@@ -52,6 +52,9 @@ func (b *Backend) Capabilities() pubsub.Capabilities {
 	}
 }
 
+// CheckTopic implements pubsub.Backend.
+func (*Backend) CheckTopic(string) error { return nil }
+
 // Ping implements pubsub.Backend. It fails once the backend is closed.
 func (b *Backend) Ping(context.Context) error {
 	select {

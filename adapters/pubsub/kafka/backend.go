@@ -92,6 +92,9 @@ func (b *Backend) Capabilities() pubsub.Capabilities {
 	}
 }
 
+// CheckTopic implements pubsub.Backend.
+func (*Backend) CheckTopic(topic string) error { return checkName(topic) }
+
 // Ping implements pubsub.Backend.
 func (b *Backend) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -46,6 +47,16 @@ func decode(record *kgo.Record) *message.Message {
 	msg := message.NewMessage(uuid, record.Value)
 	msg.Metadata = metadata
 	return msg
+}
+
+// detached copies what is needed of a record. The client's records share the memory of the batch they came in, so that a single one that is
+// held would keep all of it.
+func detached(record *kgo.Record) *kgo.Record {
+	headers := make([]kgo.RecordHeader, len(record.Headers))
+	for n, header := range record.Headers {
+		headers[n] = kgo.RecordHeader{Key: header.Key, Value: bytes.Clone(header.Value)}
+	}
+	return &kgo.Record{Offset: record.Offset, Value: bytes.Clone(record.Value), Headers: headers}
 }
 
 // size is about how many bytes a record takes, on the wire uncompressed and in memory.

@@ -7,7 +7,10 @@
 // header its UUID is empty, and a null value is an empty payload. Nothing that is in a record is malformed.
 // Records are published without a key, spread evenly over the partitions; keys are not read.
 //
-// The source of a message is namespace:topic/partition, its position the offset + 1: position 0 means none.
+// The source of a message is namespace:topic#ID/partition, its position the offset + 1: position 0 means none. ID is the topic's id, in
+// base64url: a topic that is deleted and created anew begins its offsets anew, and has another one. Each commit names it too, in its
+// metadata, so that one that comes too late for the old topic, and hits the new one, is not believed. Brokers before 2.8 have no ids, and
+// then the source has none: whoever deletes a topic there must change broker.namespace, or new messages are taken for old ones.
 //
 // # What is guaranteed
 //
@@ -23,6 +26,9 @@
 // is dropped, handlers have 2 s to finish, and what is acked is committed. What is in flight for longer finishes, too, but its
 // ack is not committed into a partition that is somebody else's. A clean stop leaves the group after its last commit.
 //
+// A topic that is deleted while it is read is created anew, and read from its beginning. What is in hand of the old one is handled to
+// its end.
+//
 // Messages of transactions that were aborted are not delivered.
 //
 // # What is not
@@ -33,4 +39,8 @@
 // room beside the commit. Effects are applied once all the same, because the ack floor stays below that message.
 //
 // At most as many processes share the work of a topic as it has partitions.
+//
+// Kafka deletes messages when they are as old as retention.ms says, a week by default, whether they were handled or not, dead letters
+// too. Where unclean.leader.election.enable is true, an election may lose messages and give their offsets out again: what is new there lies
+// below the ack floor, and counts as done.
 package kafka

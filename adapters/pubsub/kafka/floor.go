@@ -40,23 +40,19 @@ func (g *group) Floors(ctx context.Context, topic string) (map[string]delivery.P
 func (g *group) committed(ctx context.Context, topic string) (incarnation, map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.backend.config.Timeout)
 	defer cancel()
-	details, err := g.backend.admin.ListTopics(ctx, topic)
-	if err == nil {
-		err = details[topic].Err
-	}
+	life, partitions, err := g.backend.describe(ctx, topic)
 	if missing(err) {
 		return "", nil, nil
 	}
 	if err != nil {
 		return "", nil, err
 	}
-	life := incarnationOf(details[topic].ID)
 	answers, err := g.backend.admin.FetchOffsets(ctx, g.options.Group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return "", nil, err
 	}
-	committed := make(map[int32]int64, len(details[topic].Partitions))
-	for number := range details[topic].Partitions {
+	committed := make(map[int32]int64, len(partitions))
+	for _, number := range partitions {
 		committed[number] = unknown
 		if answer, ok := answers.Lookup(topic, number); ok {
 			if answer.Err != nil {

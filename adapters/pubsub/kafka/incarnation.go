@@ -6,32 +6,44 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // incarnation tells a topic from those of the same name that were deleted before it: offsets begin anew with each, and what is known of
 // the offsets of one says nothing about another. It is the topic's id; empty where the broker gives none, before 2.8.
 type incarnation string
 
-func incarnationOf(id kadm.TopicID) incarnation {
-	if id == (kadm.TopicID{}) {
+func incarnationOf(id [16]byte) incarnation {
+	if id == ([16]byte{}) {
 		return ""
 	}
 	return incarnation(base64.RawURLEncoding.EncodeToString(id[:]))
 }
 
-// incarnation asks which one the topic is now. It is empty if there is no such topic.
-func (b *Backend) incarnation(ctx context.Context, topic string) (incarnation, error) {
+// describe asks the brokers, as the client's own knowledge of topics may be out of date. A topic that does not exist is an error that
+// missing knows.
+func (b *Backend) describe(ctx context.Context, topic string) (life incarnation, partitions []int32, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	defer cancel()
-	details, err := b.admin.ListTopics(ctx, topic)
-	if err == nil {
-		err = details[topic].Err
+	request := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &topic
+	request.Topics = append(request.Topics, asked)
+	answer, err := request.RequestWith(ctx, b.client)
+	if err != nil {
+		return "", nil, err
 	}
-	if err != nil && !missing(err) {
-		return "", err
+	for _, found := range answer.Topics {
+		if err := kerr.ErrorForCode(found.ErrorCode); err != nil {
+			return "", nil, err
+		}
+		for _, partition := range found.Partitions {
+			partitions = append(partitions, partition.Partition)
+		}
+		life = incarnationOf(found.TopicID)
 	}
-	return incarnationOf(details[topic].ID), nil
+	return life, partitions, nil
 }
 
 // sourceName is what the positions of a partition count in.

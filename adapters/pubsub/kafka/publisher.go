@@ -81,22 +81,23 @@ func (p *publisher) send(ctx context.Context, topic string, records []*kgo.Recor
 	if err := p.backend.topics.ensure(ctx, topic); err != nil {
 		return failure(err, "publish to %q: find or create the topic", topic)
 	}
-	failed, missing, first := 0, false, error(nil)
+	failed, gone, first := 0, false, error(nil)
 	for _, result := range p.backend.client.ProduceSync(ctx, records...) {
 		switch err := result.Err; {
 		case err == nil:
 			continue
 		case errors.Is(err, kerr.MessageTooLarge):
 			return p.tooLarge(topic, decode(result.Record).UUID, int64(size(result.Record)), err)
-		case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-			missing = true
+		case missing(err):
+			gone = true
 		}
 		if failed++; first == nil {
 			first = result.Err
 		}
 	}
-	if missing { // deleted meanwhile: the next call creates it
+	if gone { // deleted meanwhile: the next call creates it; the client would stick to the id that the topic had
 		p.backend.topics.forget(topic)
+		p.backend.client.PurgeTopicsFromProducing(topic)
 	}
 	return failure(first, "publish to %q: %d of %d messages", topic, failed, len(records))
 }

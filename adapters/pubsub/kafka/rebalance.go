@@ -43,7 +43,7 @@ func (s *source) assigned(ctx context.Context, client *kgo.Client, topics map[st
 // current is the incarnation of the partitions that are assigned. The client knows the topic by its id since before it joined; if that is
 // another one than is found now, it gets nothing to read, so that no message counts in the wrong one.
 func (s *source) current(ctx context.Context) incarnation {
-	life, err := s.group.backend.incarnation(ctx, s.topic)
+	life, _, err := s.group.backend.describe(ctx, s.topic)
 	if err != nil || life == "" {
 		return s.life
 	}

@@ -225,3 +225,22 @@ func TestHandlersFinishBeforeAPartitionGoes(t *testing.T) {
 		}
 	}
 }
+
+// The ack of a message that was cut off the log does not count for the one that stands in its place.
+func TestAckOfWhatWasCutOff(t *testing.T) {
+	broker := join(t, dial(t, quick(fake(t, kfake.SeedTopics(1, "t")).ListenAddrs())), "g")
+	messages := subscribe(t, broker, "t")
+	publish(t, broker, "t", 0, 3)
+	held := []*message.Message{receive(t, messages), receive(t, messages), receive(t, messages)}
+	reader := broker.Floors.(*group)
+	reader.mu.Lock()
+	for s := range reader.sources {
+		s.deliver(0, []*kgo.Record{{Offset: 0}, {Offset: 1}, {Offset: 2}})
+	}
+	reader.mu.Unlock()
+	for _, msg := range held {
+		msg.Ack()
+	}
+	until(t, 10*time.Second, func() bool { return len(reader.subscriber.Lowest("t")) == 0 }, func() string { return "the acks are not put down" })
+	require.Zero(t, floorOf(t, broker, "t", "ns:t/0"))
+}

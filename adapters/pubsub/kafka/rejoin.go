@@ -15,8 +15,8 @@ func (s *source) reborn(ctx context.Context) bool {
 	if s.life == "" {
 		return false
 	}
-	life, err := s.group.backend.incarnation(ctx, s.topic)
-	return err == nil && life != s.life
+	life, _, err := s.group.backend.describe(ctx, s.topic)
+	return missing(err) || err == nil && life != s.life
 }
 
 // rejoin leaves the group as a reader of a topic that is gone. What is in hand of it is handled to its end; there is nothing to commit. The

@@ -70,7 +70,7 @@ func (s *source) Prepare(ctx context.Context) error {
 	if err := b.topics.ensure(ctx, s.topic); err != nil {
 		return verdict(err, "find or create the topic %q", s.topic)
 	}
-	life, err := b.incarnation(ctx, s.topic)
+	life, _, err := b.describe(ctx, s.topic)
 	if err != nil {
 		return verdict(err, "find the topic %q", s.topic)
 	}
@@ -162,7 +162,7 @@ func (s *source) accept(fetches kgo.Fetches) []*inflight.Item[entry] {
 				continue
 			}
 			items = append(items, &inflight.Item[entry]{
-				Entry: entry{record, p}, ID: id, Source: p.source, Deliveries: 1,
+				Entry: entry{detached(record), p}, ID: id, Source: p.source, Deliveries: 1,
 				Size: size(record), PublishedAt: publishedAt(record),
 			})
 		}
@@ -182,7 +182,7 @@ func (s *source) deliver(number int32, records []*kgo.Record) (p *partition, fre
 	fresh = records[:0]
 	for _, record := range records {
 		if !p.progress.deliver(record.Offset, record.LeaderEpoch) {
-			p.committed = nothing
+			p = s.anew(number, p)
 			s.sub.Log().Warn("the partition goes back: its log was cut or reset", "partition", number, "offset", record.Offset)
 		}
 		if p.did(record.Offset) {
@@ -198,6 +198,15 @@ func (s *source) deliver(number int32, records []*kgo.Record) (p *partition, fre
 			"partition", number, "position", p.first()+1, "ahead", p.ahead())
 	}
 	return p, fresh
+}
+
+// anew makes a partition of one whose log was cut: an ack of what is in hand must not count for the message that stands there now.
+func (s *source) anew(number int32, p *partition) *partition {
+	next := *p
+	next.committed, next.held = nothing, nil
+	p.owned = false
+	s.partitions[number] = &next
+	return &next
 }
 
 // again reports whether a message of an earlier ownership is still in hand.

@@ -30,12 +30,8 @@ func (t *topics) ensure(ctx context.Context, topic string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.backend.config.Timeout)
 	defer cancel()
-	details, err := t.backend.admin.ListTopics(ctx, topic)
-	if err != nil {
-		return err
-	}
-	err = details[topic].Err
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+	_, _, err := t.backend.describe(ctx, topic)
+	if missing(err) {
 		err = t.create(ctx, topic)
 	}
 	if err == nil {

@@ -95,6 +95,9 @@ func (b *Backend) Capabilities() pubsub.Capabilities {
 	}
 }
 
+// CheckTopic implements pubsub.Backend.
+func (*Backend) CheckTopic(topic string) error { return checkTopic(topic) }
+
 // Ping asks JetStream for the state of the account.
 func (b *Backend) Ping(ctx context.Context) error {
 	ctx, done := b.call(ctx)

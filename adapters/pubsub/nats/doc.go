@@ -19,9 +19,10 @@
 // has the name of the consumer group, in the same way, and on streams with more than the topic's subject @ and the topic behind it.
 // Neither is changed or deleted once it exists. If one is deleted while it is read, it is created again.
 //
-// The position is the sequence in the stream. The sequences of a stream that is created here begin with the time in microseconds,
-// so that they do not start over if it is deleted and created again; servers before 2.10 cannot do that, and begin with 1: on them,
-// and for streams made by others, whoever deletes a stream must change broker.namespace, or new messages are taken for old ones.
+// The position is the sequence in the stream, the source namespace:topic#BORN, where BORN is when the stream was created, in milliseconds, to
+// the base of 36: a stream that is deleted and created again may begin its sequences anew, and is another source. That of
+// a stream which is created here goes on beyond the old one's, since it begins with the time in microseconds; servers
+// before 2.10 cannot do that, and begin with 1.
 //
 // # What is guaranteed
 //
@@ -29,7 +30,9 @@
 // of a group share its durable consumer, and the server counts deliveries across them.
 //
 // An ack is told to the server with those that finished at the same time, and confirmed for all of them by one answer. The server
-// itself may forget the last acks when its machine crashes.
+// itself may forget the last acks when its machine crashes, and the last messages: it tells the disk every two minutes (sync_interval). Their
+// sequences are then given out again, and what is new there lies below the ack floor, and counts as done. Streams with three replicas, or
+// sync_interval: always, do not lose them.
 //
 // A live process keeps its messages, however slow its handlers are: it tells the server every third of ack_wait. What a process had
 // that died is delivered to another after ack_wait; what a subscription that stops had not begun is delivered to another at once, and

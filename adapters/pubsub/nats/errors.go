@@ -29,9 +29,14 @@ func (b *Backend) noteError(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 
 type callStart struct{}
 
+// begin notes when a call begins: what was refused before is not why it fails.
+func begin(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callStart{}, time.Now())
+}
+
 // call bounds a call by the configured timeout.
 func (b *Backend) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithValue(ctx, callStart{}, time.Now()), b.config.Timeout)
+	return context.WithTimeout(begin(ctx), b.config.Timeout)
 }
 
 // failure gives the error of a call its kind. Where no answer came because a permission is missing, it says that instead.

@@ -35,7 +35,8 @@ func checkTopic(topic string) error {
 }
 
 // assetName is the name of the stream of a topic, or of the durable consumer of a group: the same, but bytes that a name must not
-// have, or that the server's disk must not see, are written as %XX. Two names of topics never become one.
+// have, or that the server's disk must not see, are written as =XX. Servers before 2.10 take a %
+// in the name of a stream for a verb of a format. Two names of topics never become one.
 func assetName(name string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -45,7 +46,7 @@ func assetName(name string) string {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
 			b.WriteByte(c)
 		default:
-			b.WriteByte('%')
+			b.WriteByte('=')
 			b.WriteByte(hex[c>>4])
 			b.WriteByte(hex[c&0xf])
 		}

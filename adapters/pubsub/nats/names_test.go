@@ -81,7 +81,7 @@ func TestTakes(t *testing.T) {
 }
 
 func TestParsePlace(t *testing.T) {
-	want := place{sequence: "42", number: 42, deliveries: 3, publishedAt: 1760421032500000000}
+	want := place{sequence: "42", number: 42, delivery: 7, deliveries: 3, publishedAt: 1760421032500000000}
 	for reply, ok := range map[string]bool{
 		"$JS.ACK.stream.group.3.42.7.1760421032500000000.5":                     true,
 		"$JS.ACK._.ACCHASH.stream.group.3.42.7.1760421032500000000.5":           true,

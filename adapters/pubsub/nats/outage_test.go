@@ -7,9 +7,11 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"leat/adapters/pubsub"
+	"leat/adapters/pubsub/inflight"
 	"leat/handlers/delivery"
 	"leat/handlers/fault"
 )
@@ -168,4 +170,22 @@ func TestReconnectAfterRefusal(t *testing.T) {
 		err = backend.Ping(t.Context())
 		return err == nil
 	}, func() string { return err.Error() })
+}
+
+// A permission that was denied once is not why reading fails from then on.
+func TestRefusalOfLongAgo(t *testing.T) {
+	through, cut, mend := link(t, embedded(t).ClientURL())
+	backend := dial(t, quick(through))
+	var log logs
+	broker := join(t, backend, "g", func(o *pubsub.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	messages, err := broker.Subscriber.Subscribe(t.Context(), "events")
+	require.NoError(t, err)
+	require.NoError(t, broker.Publisher.Publish("events", numbered(0, 1)...))
+	receive(t, messages).Ack()
+	until(t, 5*time.Second, func() bool { return broker.Subscriber.(*inflight.Subscriber[entry]).InHand("events") == 0 }, func() string { return "the ack is not confirmed" })
+	backend.refused.Store(&refusal{natsgo.ErrPermissionViolation, time.Now().Add(-time.Minute)})
+	cut()
+	until(t, 10*time.Second, func() bool { return log.count("the broker does not serve the topic") == 1 }, func() string { return "the outage is not told" })
+	require.Zero(t, log.count("ermission"), log.text.String())
+	mend()
 }

@@ -19,6 +19,9 @@ var (
 // Ack sends all acks, and asks for an answer to the last one: the server handles those of one connection in turn, so it has them all
 // when it answers. If the connection changed in between, they are sent again.
 func (s *source) Ack(ctx context.Context, items []*item) error {
+	if items = s.current(items); len(items) == 0 {
+		return nil
+	}
 	ctx, done := s.backend.call(ctx)
 	defer done()
 	conn := s.backend.conn
@@ -65,7 +68,7 @@ func (s *source) gone(ctx context.Context) error {
 
 // Return hands items back: the server delivers them again at once, and counts that as a delivery.
 func (s *source) Return(ctx context.Context, items []*item) error {
-	if len(items) == 0 {
+	if items = s.current(items); len(items) == 0 {
 		return nil
 	}
 	ctx, done := s.backend.call(ctx)
@@ -97,7 +100,12 @@ func (s *source) Keep(ctx context.Context) {
 // keep extends what has no outcome. An outage shows elsewhere, and what is delivered to others meanwhile is handled twice.
 func (s *source) keep() {
 	var replies []string
-	s.sub.Unfinished(func(it *item) { replies = append(replies, it.Entry.reply) })
+	in := s.in()
+	s.sub.Unfinished(func(it *item) {
+		if it.Source == in {
+			replies = append(replies, it.Entry.reply)
+		}
+	})
 	for _, reply := range replies {
 		if err := s.backend.conn.Publish(reply, progress); err != nil {
 			return

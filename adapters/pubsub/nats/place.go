@@ -12,6 +12,7 @@ import (
 type place struct {
 	sequence    string // in the stream
 	number      uint64 // the same
+	delivery    uint64 // the consumer counts all that it delivers
 	deliveries  int
 	publishedAt int64 // nanoseconds
 }
@@ -47,9 +48,13 @@ func parsePlace(reply string) (place, bool) {
 	if err != nil || number == 0 {
 		return place{}, false
 	}
+	delivery, err := strconv.ParseUint(tokens[first+2], 10, 64)
+	if err != nil {
+		return place{}, false
+	}
 	published, err := strconv.ParseInt(tokens[first+3], 10, 64)
 	if err != nil {
 		return place{}, false
 	}
-	return place{sequence: tokens[first+1], number: number, deliveries: deliveries, publishedAt: published}, true
+	return place{sequence: tokens[first+1], number: number, delivery: delivery, deliveries: deliveries, publishedAt: published}, true
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -26,15 +27,16 @@ type (
 type source struct {
 	backend *Backend
 	topic   string
-	source  string // what positions count in
+	source  atomic.Pointer[string] // what positions count in; the reader sets it
 	host    string
 	sub     *subscription
 
 	// Of the reader, and of Close, which comes after it.
-	durable durable
-	pull    *pull  // nil when it must be opened, after a look whether stream and consumer are there
-	highest uint64 // position that was read from this stream
-	stalled int    // pulls in a row that the server refused for now
+	durable   durable
+	pull      *pull  // nil when it must be opened, after a look whether stream and consumer are there
+	highest   uint64 // position that was read from this stream
+	delivered uint64 // number of the consumer's last delivery
+	stalled   int    // pulls in a row that the server refused for now
 
 	ackWait chan time.Duration // tells Keep
 }
@@ -47,15 +49,7 @@ func newSource(b *Backend, topic string, sub *subscription) (*source, error) {
 	if err != nil {
 		return nil, fault.Internalf("host", "nats: the name of the host: %w", err)
 	}
-	return &source{backend: b, topic: topic, source: sourceName(sub.Namespace, topic), host: host, sub: sub, ackWait: make(chan time.Duration, 1)}, nil
-}
-
-// sourceName is what positions of the topic count in.
-func sourceName(namespace, topic string) string {
-	if namespace == "" {
-		return topic
-	}
-	return namespace + ":" + topic
+	return &source{backend: b, topic: topic, host: host, sub: sub, ackWait: make(chan time.Duration, 1)}, nil
 }
 
 // Prepare finds or creates the stream and the durable consumer.
@@ -76,7 +70,9 @@ func (s *source) find(ctx context.Context) (created bool, err error) {
 	if err != nil {
 		return false, s.backend.failure(ctx, err, "open topic %q", s.topic)
 	}
-	if !s.durable.born.IsZero() && !durable.born.Equal(s.durable.born) {
+	if !durable.born.Equal(s.durable.born) {
+		name := sourceName(s.sub.Namespace, s.topic, durable.born)
+		s.source.Store(&name)
 		s.highest = 0
 	}
 	s.durable = durable
@@ -105,8 +101,11 @@ func (s *source) Fetch(ctx context.Context) error {
 		s.sub.Take(reserved, pubsub.EventRead)
 		return err
 	}
+	ctx = begin(ctx)
 	got, err := s.pull.next(ctx, reserved)
+	got, unknown := s.identify(ctx, got)
 	s.take(reserved, got)
+	err = errors.Join(err, unknown)
 	refused := s.pull.refused && len(got) == 0
 	if err != nil {
 		_ = s.pull.handBack()
@@ -131,6 +130,7 @@ func (s *source) open(ctx context.Context) error {
 	if created {
 		s.sub.Log().Warn("the stream or its durable consumer had vanished; it is created again and read from its oldest message", "stream", s.durable.stream, "consumer", s.durable.name)
 	}
+	s.delivered = 0
 	s.pull, err = openPull(s.backend.conn, &s.durable, s.backend.config.Fetch, s.backend.config.Timeout)
 	return failure(err, "read topic %q", s.topic)
 }
@@ -162,7 +162,7 @@ func (s *source) take(reserved int, messages []*natsgo.Msg) {
 		}
 		seen := at.number <= s.highest
 		s.highest = max(s.highest, at.number)
-		if (seen || at.deliveries > 1) && s.sub.Again(s.source, at.sequence) {
+		if (seen || at.deliveries > 1) && s.sub.Again(s.in(), at.sequence) {
 			continue
 		}
 		it := s.item(msg, at)
@@ -180,7 +180,7 @@ func (s *source) take(reserved int, messages []*natsgo.Msg) {
 
 func (s *source) item(msg *natsgo.Msg, at place) *item {
 	it := &item{
-		Entry: decode(msg), ID: at.sequence, Source: s.source, Deliveries: at.deliveries, Size: size(msg),
+		Entry: decode(msg), ID: at.sequence, Source: s.in(), Deliveries: at.deliveries, Size: size(msg),
 		PublishedAt: strconv.FormatInt(at.publishedAt/int64(time.Millisecond), 10),
 	}
 	it.Malformed = it.Entry.malformed

@@ -63,6 +63,9 @@ func (b *Backend) Broker(opts pubsub.Options) (pubsub.Broker, error) {
 // Publisher implements pubsub.Backend.
 func (b *Backend) Publisher() pubsub.Publisher { return b.publisher }
 
+// CheckTopic implements pubsub.Backend.
+func (b *Backend) CheckTopic(topic string) error { return checkTopic(b.client, topic) }
+
 // Ping implements pubsub.Backend.
 func (b *Backend) Ping(ctx context.Context) error {
 	if b.timeout > 0 {

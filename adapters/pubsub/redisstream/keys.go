@@ -3,6 +3,10 @@ package redisstream
 import (
 	"net/url"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"leat/handlers/fault"
 )
 
 // hashTag returns what must stand between braces in a key so that it lies on the slot of the stream in
@@ -20,6 +24,14 @@ func hashTag(stream string) string {
 func taggable(stream string) bool {
 	tag := hashTag(stream)
 	return tag != stream || !strings.Contains(stream, "}")
+}
+
+// checkTopic refuses streams for which no keys can be made that lie beside them.
+func checkTopic(client redis.UniversalClient, topic string) error {
+	if _, cluster := client.(*redis.ClusterClient); cluster && !taggable(topic) {
+		return fault.Invalidf("topic", "redisstream: %q cannot be a topic: it has a brace that is no hash tag", topic)
+	}
+	return nil
 }
 
 // leaseKey is held by the live process that uses a consumer name.

@@ -3,11 +3,8 @@ package redisstream
 import (
 	"sync"
 
-	"github.com/redis/go-redis/v9"
-
 	"leat/adapters/pubsub"
 	"leat/adapters/pubsub/inflight"
-	"leat/handlers/fault"
 )
 
 // subscriber reads Redis streams as one consumer group. It is safe for concurrent use.
@@ -47,8 +44,8 @@ func newSubscriber(options options) (*subscriber, error) {
 
 // open makes the source of a topic.
 func (s *subscriber) open(topic string, subscription *inflight.Subscription[kept]) (inflight.Source[kept], error) {
-	if _, cluster := s.options.Client.(*redis.ClusterClient); cluster && !taggable(topic) {
-		return nil, fault.Invalidf("topic", "redisstream: %q cannot be a topic: it has a brace that is no hash tag", topic)
+	if err := checkTopic(s.options.Client, topic); err != nil {
+		return nil, err
 	}
 	source := newSource(s, topic, subscription)
 	s.mu.Lock()

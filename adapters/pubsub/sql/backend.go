@@ -36,6 +36,8 @@ type Backend struct {
 	pool     *pgxpool.Pool
 	notifier *notifier
 	listener *listener
+	// identifiable says that the cluster's identifier can be read. It does not change.
+	identifiable bool
 
 	mu     sync.Mutex
 	topics map[string]*topic // known to exist
@@ -129,6 +131,9 @@ func (b *Backend) Capabilities() pubsub.Capabilities {
 		Durable: true, Shared: true, External: true, Lag: true, MaxMessage: maxMessage,
 	}
 }
+
+// CheckTopic implements pubsub.Backend.
+func (*Backend) CheckTopic(topic string) error { return checkTopic(topic) }
 
 // Close tells subscribers of what was published last, and closes all connections. It waits for statements under way.
 func (b *Backend) Close() error {

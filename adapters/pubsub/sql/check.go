@@ -21,6 +21,7 @@ func (b *Backend) Ping(ctx context.Context) error {
 type settings struct {
 	version                         int // as 150004
 	number, encoding, commit, fsync string
+	identifiable                    bool // the cluster's identifier can be read
 }
 
 // check connects and verifies the settings.
@@ -29,13 +30,17 @@ func (b *Backend) check(ctx context.Context) error {
 	defer cancel()
 	var is settings
 	err := b.pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_version'),
-		current_setting('server_encoding'), current_setting('synchronous_commit'), current_setting('fsync')`).
-		Scan(&is.version, &is.number, &is.encoding, &is.commit, &is.fsync)
+		current_setting('server_encoding'), current_setting('synchronous_commit'), current_setting('fsync'),
+		coalesce(has_function_privilege('pg_control_system()', 'EXECUTE'), false)`).
+		Scan(&is.version, &is.number, &is.encoding, &is.commit, &is.fsync, &is.identifiable)
 	if err != nil {
 		return refusal(ctx, err, "connect to PostgreSQL")
 	}
 	if is.fsync == "off" {
 		b.log.Warn("PostgreSQL runs with fsync=off: published messages are lost when power fails")
+	}
+	if b.identifiable = is.identifiable; !is.identifiable {
+		b.log.Warn("the role may not call pg_control_system(): a database that is restored into another cluster cannot be told from the one it was")
 	}
 	return is.judge()
 }

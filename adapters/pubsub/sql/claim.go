@@ -15,7 +15,7 @@ import (
 // columns are those of a message m, in the order in which scan reads them. The payload comes as it is stored: if the type of its column
 // changes, the server says so. A time without a zone is of the session's zone: the server's default, as it was for publishers that set none.
 const columns = `m.uuid, m.payload, m.metadata::text,
-	CASE WHEN isfinite(m.created_at) THEN (extract(epoch FROM m.created_at::timestamptz) * 1000)::bigint END`
+	CASE WHEN isfinite(m.created_at) THEN (extract(epoch FROM m.created_at::timestamptz) * 1000)::bigint END, `
 
 // newMessages claims the next messages of a group, and moves its cursor to the last of them. Only those are read below which no
 // transaction is under way: a message that is committed later has a higher position, so that none is ever skipped.
@@ -39,7 +39,7 @@ WITH cursor AS MATERIALIZED (
 	UPDATE leat_groups SET (last_xid, last_offset) = (SELECT transaction_id, "offset" FROM m ORDER BY transaction_id DESC, "offset" DESC LIMIT 1)
 	WHERE id = $1 AND EXISTS (SELECT FROM m)
 )
-SELECT m.transaction_id, m."offset", 1, ` + columns + ` FROM m ORDER BY m.transaction_id, m."offset"`
+SELECT m.transaction_id, m."offset", 1, ` + columns + t.incarnation + ` FROM m ORDER BY m.transaction_id, m."offset"`
 }
 
 // freedMessages gives claims that are nobody's to a consumer. Their messages may be gone. Parameters as of newMessages.
@@ -56,7 +56,7 @@ WITH freed AS MATERIALIZED (
 	WHERE f.before < $4 AND c.group_id = $1 AND c.xid = f.xid AND c."offset" = f."offset"
 	RETURNING c.xid, c."offset", c.deliveries
 )
-SELECT t.xid, t."offset", t.deliveries, ` + columns + ` FROM taken t
+SELECT t.xid, t."offset", t.deliveries, ` + columns + t.incarnation + ` FROM taken t
 	LEFT JOIN ` + t.messages + ` m ON m.transaction_id = t.xid AND m."offset" = t."offset"
 ORDER BY t.xid, t."offset"`
 }
@@ -76,10 +76,10 @@ func (s *source) claimFreed(ctx context.Context, n int) ([]*inflight.Item[entry]
 		return nil, err
 	}
 	s.freed = len(items)+len(deleted) > 0
-	held := s.sub.Held(s.in)
+	held := s.held()
 	items = slices.DeleteFunc(items, func(it *inflight.Item[entry]) bool { // freed by others when our lease had ended
 		_, here := held[it.ID]
-		return here && s.sub.Again(s.in, it.ID)
+		return here && s.sub.Again(it.Source, it.ID)
 	})
 	if len(deleted) > 0 {
 		if err := s.backend.deleteClaims(ctx, at.group, deleted); err != nil {
@@ -105,18 +105,19 @@ func (s *source) claim(ctx context.Context, at place, statement string, n int) (
 	return items, deleted, nil
 }
 
-// scan makes items of rows of xid, offset, deliveries and columns.
+// scan makes items of rows of xid, offset, deliveries, columns and incarnation.
 func (s *source) scan(rows pgx.Rows, n int) (items []*inflight.Item[entry], deleted []delivery.Position, err error) {
 	for rows.Next() {
 		var (
-			it        = &inflight.Item[entry]{Source: s.in}
+			it        = new(inflight.Item[entry])
+			life      incarnation
 			uuid      *string
 			metadata  []byte
 			published *int64
 			e         = &it.Entry
 			offset    int64
 		)
-		if err := rows.Scan(&e.position.Major, &offset, &it.Deliveries, &uuid, &e.payload, &metadata, &published); err != nil {
+		if err := rows.Scan(&e.position.Major, &offset, &it.Deliveries, &uuid, &e.payload, &metadata, &published, &life.cluster, &life.table); err != nil {
 			return nil, nil, err
 		}
 		e.position.Minor = uint64(offset)
@@ -124,6 +125,7 @@ func (s *source) scan(rows pgx.Rows, n int) (items []*inflight.Item[entry], dele
 			deleted = append(deleted, e.position)
 			continue
 		}
+		it.Source = s.sourceOf(life)
 		e.uuid = *uuid
 		e.metadata, it.Malformed = decodeMetadata(metadata)
 		if published != nil {

@@ -32,6 +32,8 @@
 //
 // Positions grow with the transactions of the server. Tables that are moved to another one by dump and restore come with transaction
 // ids that may lie ahead of it: such messages are not read until it gets there. Finish topics before such a move; pg_upgrade keeps the ids.
+// A standby that is promoted without the last transactions gives their ids out again, and what is new there lies below the ack floor, and
+// counts as done: failover needs a synchronous standby.
 //
 // # Tables
 //

@@ -99,7 +99,7 @@ func (s *source) settle(ctx context.Context) error {
 		return nil
 	}
 	at := s.place()
-	free, err := s.backend.freeUnknown(ctx, at, s.sub.Held(s.in))
+	free, err := s.backend.freeUnknown(ctx, at, s.held())
 	if err != nil {
 		return err
 	}

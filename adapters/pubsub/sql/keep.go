@@ -26,33 +26,31 @@ func (s *source) Keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := s.keep(ctx, steady)
-		if err == nil {
-			steady = true
-			timer.Reset(interval)
-			continue
+		var err error
+		if steady, err = s.keep(ctx, steady); ctx.Err() != nil {
+			return
 		}
-		steady = false
-		timer.Reset(min(interval, retryKeep))
-		if ctx.Err() == nil {
-			s.sub.Log().Debug("a consumer could not be kept alive; trying again", "consumer", s.Consumer(), "error", err)
+		if s.sub.Report("keep", failure(ctx, err, "keep what is held of %q", s.name)); err == nil {
+			timer.Reset(interval)
+		} else {
+			timer.Reset(min(interval, retryKeep))
 		}
 	}
 }
 
 // keep does one round. Others are judged only by one who was heard of himself all the time: after the server was away for long, all leases
-// have ended, and nobody has died.
-func (s *source) keep(ctx context.Context, steady bool) error {
+// have ended, and nobody has died. It reports whether the lease was renewed, which an error does not deny.
+func (s *source) keep(ctx context.Context, steady bool) (alive bool, err error) {
 	statement, cancel := s.backend.bounded(ctx)
 	defer cancel()
 	if err := s.renew(statement); err != nil {
-		return err
+		return false, err
 	}
 	at := s.place()
 	if steady {
 		freed, err := s.backend.bury(statement, at.group)
 		if err != nil {
-			return err
+			return true, err
 		}
 		if freed > 0 {
 			s.sub.Log().Warn("messages of consumers that were not heard of for too long are free for others", "messages", freed)
@@ -60,9 +58,9 @@ func (s *source) keep(ctx context.Context, steady bool) error {
 		}
 	}
 	if err := s.backend.raiseStock(statement, at.topic, s.group, at.group); err != nil {
-		return err
+		return true, err
 	}
-	return s.backend.trim(ctx, at.topic)
+	return true, s.backend.trim(ctx, at.topic)
 }
 
 // renew extends the lease. If it had ended, others may have got what is held here.

@@ -19,29 +19,41 @@ type progress struct {
 }
 
 // Floors implements pubsub.FloorReader: the lowest claim of the group, else what follows its cursor; or what is held here, if that
-// is lower. A group that does not exist has the zero position.
+// is lower. A group that does not exist has the zero position. A topic that does not exist has no source; of tables that were dropped,
+// there is only what is held here.
 func (p progress) Floors(ctx context.Context, topic string) (map[string]delivery.Position, error) {
-	in := sourceOf(p.options.Namespace, topic)
+	floors := make(map[string]delivery.Position)
+	if checkTopic(topic) != nil {
+		return floors, nil
+	}
 	statement, cancel := p.backend.bounded(ctx)
 	defer cancel()
 	var cursor, claim delivery.Position
+	var life incarnation
 	var claimed bool
 	err := p.backend.pool.QueryRow(statement, `
-SELECT g.last_xid, g.last_offset, c.xid IS NOT NULL, coalesce(c.xid, '0'), coalesce(c."offset", 0) FROM leat_groups g
+SELECT `+p.backend.incarnation(topic)+`, coalesce(g.last_xid, '0'), coalesce(g.last_offset, 0),
+	c.xid IS NOT NULL, coalesce(c.xid, '0'), coalesce(c."offset", 0)
+FROM (VALUES ($1, $2)) asked (topic, name) LEFT JOIN leat_groups g USING (topic, name)
 	LEFT JOIN LATERAL (SELECT xid, "offset" FROM leat_claims WHERE group_id = g.id ORDER BY group_id, xid, "offset" LIMIT 1) c ON true
-WHERE g.topic = $1 AND g.name = $2`, topic, p.options.Group).Scan(&cursor.Major, &cursor.Minor, &claimed, &claim.Major, &claim.Minor)
+`, topic, p.options.Group).Scan(&life.cluster, &life.table, &cursor.Major, &cursor.Minor, &claimed, &claim.Major, &claim.Minor)
 	if err != nil && !absent(err) {
 		return nil, failure(ctx, err, "read the ack floor of %q", topic)
 	}
-	floor := claim
-	if !claimed && cursor != (delivery.Position{}) {
-		floor = cursor.Next()
+	if err == nil {
+		floor := claim
+		if !claimed && cursor != (delivery.Position{}) {
+			floor = cursor.Next()
+		}
+		floors[life.sourceOf(p.options.Namespace, topic)] = floor
 	}
 	// After the server: what is acked there has left the window by now, and nothing else has.
-	if lowest, held := p.subscriber.Lowest(topic)[in]; held && lowest.Less(floor) {
-		floor = lowest
+	for in, lowest := range p.subscriber.Lowest(topic) {
+		if floor, known := floors[in]; !known || lowest.Less(floor) {
+			floors[in] = lowest
+		}
 	}
-	return map[string]delivery.Position{in: floor}, nil
+	return floors, nil
 }
 
 // countMost is up to how many messages that wait are counted. What is beyond is estimated by the offsets, which have gaps where
@@ -78,11 +90,3 @@ FROM (SELECT count(*) AS n, coalesce(max("offset"), 0) AS most FROM waiting) cou
 
 // absent reports whether a table or a row is not there (yet).
 func absent(err error) bool { return errors.Is(err, pgx.ErrNoRows) || hasCode(err, "42P01") }
-
-// sourceOf is what positions of the topic count in.
-func sourceOf(namespace, topic string) string {
-	if namespace == "" {
-		return topic
-	}
-	return namespace + ":" + topic
-}

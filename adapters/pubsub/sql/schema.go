@@ -147,6 +147,6 @@ func (b *Backend) describe(ctx context.Context, name string) (*topic, error) {
 	}
 	return &topic{
 		name: name, messages: messagesTable(name), offsets: offsetsTable(name),
-		payload: columns["payload"], metadata: columns["metadata"],
+		payload: columns["payload"], metadata: columns["metadata"], incarnation: b.incarnation(name),
 	}, nil
 }

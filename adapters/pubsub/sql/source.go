@@ -17,7 +17,7 @@ type source struct {
 	backend *Backend
 	name    string // of the topic
 	group   string
-	in      string // what positions count in
+	options pubsub.Options
 	sub     *inflight.Subscription[entry]
 	ear     *ear
 
@@ -27,6 +27,8 @@ type source struct {
 	pause   time.Duration // until the next look, while idle
 	freed   bool          // there are claims that are nobody's
 	unknown bool          // claims may be ours that did not arrive here
+	life    incarnation   // of the last message that was read
+	in      []string      // what positions of all messages count in that were read; the last is that of life
 
 	mu sync.Mutex
 	at place
@@ -49,7 +51,7 @@ func newSource(b *Backend, options pubsub.Options, name string, sub *inflight.Su
 		return nil, err
 	}
 	return &source{
-		backend: b, name: name, group: options.Group, in: sourceOf(options.Namespace, name), sub: sub,
+		backend: b, name: name, group: options.Group, options: options, sub: sub,
 		ear: b.listener.listen(name), count: b.cfg.Count, pause: quickest, freed: true,
 	}, nil
 }
@@ -120,7 +122,7 @@ func (s *source) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.backend.cfg.Timeout)
 	defer cancel()
-	left, err := s.backend.leave(ctx, at, s.sub.Held(s.in))
+	left, err := s.backend.leave(ctx, at, s.held())
 	if err == nil {
 		err = s.backend.raiseStock(ctx, at.topic, s.group, at.group)
 	}

@@ -28,6 +28,8 @@ type topic struct {
 	offsets  string // table, quoted
 	payload  string // type of the payload column: bytea, json, jsonb, text or character varying
 	metadata string // type of the metadata column: json, jsonb or text
+	// incarnation is what makes an incarnation in a statement: two columns.
+	incarnation string
 }
 
 // checkTopic refuses what cannot be a topic here, as Invalid.
