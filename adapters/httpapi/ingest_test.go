@@ -77,7 +77,7 @@ func serving(t *testing.T, config Config, take Ingest) (string, *bytes.Buffer) {
 func open() Config { return Config{Token: token, MaxBody: 1024, MaxEvents: 5, MaxIngest: 2} }
 
 // post sends a body with the right token, unless the header says otherwise.
-func post(t *testing.T, addr, path, body string, header ...string) (*http.Response, string) {
+func post(t *testing.T, addr, path, body string, header ...string) (reply, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -91,7 +91,13 @@ func post(t *testing.T, addr, path, body string, header ...string) (*http.Respon
 	answer, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	return response, string(answer)
+	return reply{response.StatusCode, response.Header}, string(answer)
+}
+
+// reply is what an answer says beside its body.
+type reply struct {
+	StatusCode int
+	Header     http.Header
 }
 
 func TestIngestTakesEvents(t *testing.T) {
@@ -287,10 +293,10 @@ func TestIngestIsBounded(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode, "strangers do not learn that")
 	alive, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/livez", nil)
 	require.NoError(t, err)
-	response, err = (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(alive)
+	health, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(alive)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.NoError(t, health.Body.Close())
+	require.Equal(t, http.StatusOK, health.StatusCode)
 	close(taken.block)
 	require.Equal(t, []int{202, 202}, []int{<-statuses, <-statuses})
 	response, _ = post(t, addr, "/v1/activity", "{}")

@@ -15,20 +15,20 @@ import (
 	"leat/handlers/fault"
 )
 
-// check runs Check as the program does at start, and returns its error and what it logged.
-func check(t *testing.T, config Config) (error, string) {
+// check runs Check as the program does at start, and returns what it logged and its error.
+func check(t *testing.T, config Config) (log string, err error) {
 	t.Helper()
-	var log bytes.Buffer
+	var lines bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	err := Check(ctx, open(t, config), slog.New(slog.NewTextHandler(&log, nil)))
-	return err, log.String()
+	err = Check(ctx, open(t, config), slog.New(slog.NewTextHandler(&lines, nil)))
+	return lines.String(), err
 }
 
 // requireRefused requires that Check fails with an error of the kind that holds the texts.
 func requireRefused(t *testing.T, config Config, kind fault.Kind, texts ...string) {
 	t.Helper()
-	err, _ := check(t, config)
+	_, err := check(t, config)
 	require.Error(t, err)
 	require.Equal(t, kind, fault.KindOf(err), "%v", err)
 	for _, text := range texts {
@@ -42,7 +42,7 @@ func TestCheckPasses(t *testing.T) {
 	for name, start := range setups {
 		t.Run(name, func(t *testing.T) {
 			config, admin := start(t)
-			err, log := check(t, config)
+			log, err := check(t, config)
 			require.NoError(t, err)
 			if name != "miniredis" { // which knows no CONFIG
 				require.Empty(t, log)
@@ -144,10 +144,10 @@ func TestCheckOfPermissions(t *testing.T) {
 			config := allow(t, Config{Addr: s.addr}, without(rule, leastPermissions), s)
 			switch command {
 			case "hello": // with an older protocol, the rest is as ever
-				err, _ := check(t, config)
+				_, err := check(t, config)
 				require.NoError(t, err)
 			case "config|get":
-				err, log := check(t, config)
+				log, err := check(t, config)
 				require.NoError(t, err)
 				require.Contains(t, log, "make sure that it is noeviction")
 			case "~leaderboard:*", "~leat:*":
@@ -162,7 +162,7 @@ func TestCheckOfPermissions(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			config := allow(t, Config{Mode: Cluster, Addr: addrs(nodes)}, append(without(rule, clusterPermissions), leastPermissions...), nodes...)
 			if command == "cluster|info" {
-				err, log := check(t, config)
+				log, err := check(t, config)
 				require.NoError(t, err)
 				require.Contains(t, log, "state of the redis cluster cannot be read")
 				return
@@ -201,7 +201,7 @@ func TestCheckOfTLS(t *testing.T) {
 	t.Run("under the server's other name", func(t *testing.T) {
 		config := config
 		config.TLS.ServerName = "server"
-		err, _ := check(t, config)
+		_, err := check(t, config)
 		require.NoError(t, err)
 	})
 }
@@ -215,7 +215,7 @@ func TestCheckOfCluster(t *testing.T) {
 		requireRefused(t, config, fault.Invalid, "allkeys-lru", "noeviction")
 		require.NoError(t, connect(t, node.addr).ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
 	}
-	err, _ := check(t, config)
+	_, err := check(t, config)
 	require.NoError(t, err)
 
 	first := connect(t, nodes[0].addr)

@@ -74,8 +74,12 @@ func inOrder(t testing.TB, nodes, masters []*server) {
 		client := connect(t, node.addr)
 		until(t, 20*time.Second, "the cluster is in order", func() bool {
 			shown := map[string]bool{}
-			for _, slots := range client.ClusterSlots(t.Context()).Val() {
-				shown[slots.Nodes[0].Addr] = true
+			for _, shard := range client.ClusterShards(t.Context()).Val() {
+				for _, each := range shard.Nodes {
+					if each.Role == "master" && len(shard.Slots) > 0 {
+						shown[each.ID] = true
+					}
+				}
 			}
 			return len(shown) == len(masters) && strings.Contains(client.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
 		})

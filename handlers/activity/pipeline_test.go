@@ -220,7 +220,7 @@ func TestRecountOutlived(t *testing.T) {
 		r.succeed(recorded...)
 		r.scores, r.markers, r.floors = newWorld().scores, newWorld().markers, newWorld().floors
 		floors := map[string]delivery.Position{stream: at(100)}
-		require.NoError(t, r.world.RaiseFloor(t.Context(), stream, at(100)))
+		require.NoError(t, r.RaiseFloor(t.Context(), stream, at(100)))
 		counted, err := r.Recount(t.Context(), floors)
 		require.NoError(t, err)
 		require.Equal(t, len(recorded), counted)

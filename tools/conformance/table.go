@@ -117,7 +117,7 @@ func (r *results) column(t *table, key name) column {
 	test, server, _ := strings.Cut(strings.TrimPrefix(key.Test, conformance), "/")
 	whole := r.of[key]
 	named := strings.TrimSpace(path.Base(key.Package) + words(test) + " " + strings.ReplaceAll(server, "_", " "))
-	c := column{}
+	var c column
 	switch children := r.children(key); {
 	case whole.action == "skip":
 		c = t.uniform(named, cell{absent, whole.said()})

@@ -74,8 +74,7 @@ func TestProgressAnyOrder(t *testing.T) {
 				want = offsets[first-1] + 1
 			}
 			require.Equal(t, want, p.next)
-			next := p // the next owner, from the commit and its spans
-			next = newProgress()
+			next := newProgress() // the next owner, from the commit and its spans
 			next.done = parseSpans(p.first(), formatSpans(p.first(), p.spans()))
 			for _, o := range offsets {
 				if o >= p.first() {

@@ -181,7 +181,7 @@ func (s *source) deliver(number int32, records []*kgo.Record) (p *partition, fre
 	}
 	fresh = records[:0]
 	for _, record := range records {
-		if !p.progress.deliver(record.Offset, record.LeaderEpoch) {
+		if !p.deliver(record.Offset, record.LeaderEpoch) {
 			p = s.anew(number, p)
 			s.sub.Log().Warn("the partition goes back: its log was cut or reset", "partition", number, "offset", record.Offset)
 		}
@@ -226,8 +226,8 @@ func (s *source) read(next map[int32]int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for number, p := range s.partitions {
-		if p.owned && p.progress.read != unknown {
-			next[number] = p.progress.read
+		if p.owned && p.read != unknown {
+			next[number] = p.read
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (b *Backend) usable(config *jetstream.ConsumerConfig, topic string, subject
 		problem = "delivers headers without payload"
 	case config.PriorityPolicy != jetstream.PriorityPolicyNone:
 		problem = "has a priority policy"
-	case len(filters) == 0 && !alone, len(filters) > 0 && !(len(filters) == 1 && filters[0] == topic):
+	case len(filters) == 0 && !alone, len(filters) > 1, len(filters) == 1 && filters[0] != topic:
 		problem = "is for other subjects"
 	}
 	if problem != "" {

@@ -35,6 +35,8 @@ func (b *backend) Capabilities() pubsub.Capabilities {
 	}
 }
 
+func (b *backend) CheckTopic(string) error { return nil }
+
 func (b *backend) Ping(context.Context) error { return b.link.err() }
 
 func (b *backend) Close() error { return nil }
