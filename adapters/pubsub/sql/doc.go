@@ -2,7 +2,9 @@
 //
 // # What a message is
 //
-// A row of the table "watermill_TOPIC": uuid, payload, metadata, created_at. Its position is (transaction_id, "offset").
+// A row of the table "watermill_TOPIC": uuid, payload, metadata, created_at. Its position is (transaction_id, "offset"). The
+// source is namespace:topic#CLUSTER.TABLE: the identifier of the cluster (0 where pg_control_system() may not be read) and the oid of the table, both to base 36, because
+// positions begin anew in another cluster and in a table that was dropped and made again.
 // The payload is taken as it is. Tables made here keep it as BYTEA, since a payload need not be JSON; tables that are there
 // already may keep it as JSON, JSONB or text, and then refuse what is none. Metadata is a JSON object of strings; a row whose metadata is
 // something else is delivered with delivery.KeyMalformed, and with what stands there under "metadata".
