@@ -151,6 +151,7 @@ func openKafka(ctx context.Context, _, group string) (match, error) {
 			reading.Consumer.Offsets.Initial = sarama.OffsetOldest
 			return stockkafka.NewSubscriber(stockkafka.SubscriberConfig{
 				Brokers: cluster.ListenAddrs(), Unmarshaler: stockkafka.DefaultMarshaler{}, OverwriteSaramaConfig: reading, ConsumerGroup: group,
+				InitializeTopicDetails: &sarama.TopicDetail{NumPartitions: 12, ReplicationFactor: 1},
 			}, watermill.NopLogger{})
 		},
 		drop: func() { _ = backend.Close(); cluster.Close() },
