@@ -6,10 +6,8 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"sync/atomic"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"leat/adapters/pubsub"
@@ -77,8 +75,7 @@ func (r rival) run(ctx context.Context, n int, stock bool) (float64, error) {
 	return handle(ctx, subscriber, topic, n, func() error { return m.fill(topic, envelopes(n)...) })
 }
 
-// handle fills the topic, and then runs a router with one handler that does nothing until n messages are handled. What is measured is the time
-// from the start of the router to its end, in which every ack has reached the broker.
+// handle fills the topic, and measures from the start of the router until all messages are handled: not every broker tells of acks.
 func handle(ctx context.Context, subscriber message.Subscriber, topic string, n int, fill func() error) (float64, error) {
 	if first, ok := subscriber.(message.SubscribeInitializer); ok {
 		if err := first.SubscribeInitialize(topic); err != nil {
@@ -88,33 +85,7 @@ func handle(ctx context.Context, subscriber message.Subscriber, topic string, n 
 	if err := fill(); err != nil {
 		return 0, err
 	}
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, watermill.NopLogger{})
-	if err != nil {
-		return 0, err
-	}
-	var handled atomic.Int64
-	all := make(chan struct{})
-	router.AddConsumerHandler("noop", topic, subscriber, func(*message.Message) error {
-		if handled.Add(1) == int64(n) {
-			close(all)
-		}
-		return nil
-	})
-	ended := make(chan error, 1)
-	started := time.Now()
-	go func() { ended <- router.Run(ctx) }()
-	select {
-	case <-all:
-	case err := <-ended:
-		return 0, err
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	took := time.Since(started)
-	if err := router.Close(); err != nil {
-		return 0, err
-	}
-	return float64(n) / took.Seconds(), <-ended
+	return route(ctx, subscriber, topic, n, func() error { return nil })
 }
 
 func natsURL() string { return environment("LEAT_BENCH_NATS_URL", "nats://127.0.0.1:4222") }

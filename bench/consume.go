@@ -81,15 +81,20 @@ func (s *server) stockNoop(ctx context.Context, n int) (float64, error) {
 	return s.routeNoop(ctx, subscriber, n)
 }
 
-// routeNoop runs a router with one handler that does nothing until n messages are handled and acked.
+// routeNoop measures until every ack has reached Redis.
 func (s *server) routeNoop(ctx context.Context, subscriber message.Subscriber, n int) (float64, error) {
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 5 * time.Second}, watermill.NopLogger{})
+	return route(ctx, subscriber, stream, n, func() error { return s.waitAcked(ctx, stream, group, int64(n)) })
+}
+
+// route runs a router with one handler that does nothing, until n messages are handled and done returns.
+func route(ctx context.Context, subscriber message.Subscriber, topic string, n int, done func() error) (float64, error) {
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, watermill.NopLogger{})
 	if err != nil {
 		return 0, err
 	}
 	var handled atomic.Int64
 	all := make(chan struct{})
-	router.AddConsumerHandler("noop", stream, subscriber, func(*message.Message) error {
+	router.AddConsumerHandler("noop", topic, subscriber, func(*message.Message) error {
 		if handled.Add(1) == int64(n) {
 			close(all)
 		}
@@ -102,8 +107,10 @@ func (s *server) routeNoop(ctx context.Context, subscriber message.Subscriber, n
 	case <-all:
 	case err := <-ended:
 		return 0, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
-	if err := s.waitAcked(ctx, stream, group, int64(n)); err != nil {
+	if err := done(); err != nil {
 		return 0, err
 	}
 	rate := perSecond(n, started)
