@@ -15,7 +15,7 @@
 // # Streams and consumers
 //
 // A topic is a subject. It is read from, and published to, the stream that takes the subject, whoever made it. If there is none, one is
-// created for it: its name is the topic, with anything but letters, digits, _ and - written as %XX. The durable consumer
+// created for it: its name is the topic, with anything but letters, digits, _ and - written as =XX. The durable consumer
 // has the name of the consumer group, in the same way, and on streams with more than the topic's subject @ and the topic behind it.
 // Neither is changed or deleted once it exists. If one is deleted while it is read, it is created again.
 //

@@ -98,14 +98,14 @@ func TestStreamIsMadeAsConfigured(t *testing.T) {
 	backend := dial(t, config)
 	_, err := join(t, backend, "g 1").Subscriber.Subscribe(t.Context(), "a.b")
 	require.NoError(t, err)
-	stream, err := backend.js.Stream(t.Context(), "a%2Eb")
+	stream, err := backend.js.Stream(t.Context(), "a=2Eb")
 	require.NoError(t, err)
 	got := stream.CachedInfo().Config
 	require.Equal(t, []string{"a.b"}, got.Subjects)
 	require.Equal(t, jetstream.MemoryStorage, got.Storage)
 	require.Equal(t, time.Hour, got.MaxAge)
 	require.Equal(t, time.Second, got.Duplicates)
-	consumer, err := stream.Consumer(t.Context(), "g%201")
+	consumer, err := stream.Consumer(t.Context(), "g=201")
 	require.NoError(t, err)
 	made := consumer.CachedInfo().Config
 	require.Equal(t, jetstream.AckExplicitPolicy, made.AckPolicy)
