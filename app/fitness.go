@@ -23,7 +23,7 @@ func fits(kind string, can pubsub.Capabilities, pipeline config.Pipeline, all *c
 		warn("broker %s keeps messages in the memory of this process: what is not finished when it ends is lost", kind)
 	}
 	if !can.Positions {
-		warn("broker %s has no positions: a duplicate is counted once only if it comes within broker.dedup_window (%s), and events need a pomodoroUsageLogId or a message UUID", kind, all.Broker.DedupWindow)
+		warn("broker %s has no positions: an event that was recorded and not counted when its process died reaches the leaderboards only if it is delivered again within broker.dedup_window (%s), and events need a pomodoroUsageLogId or a message UUID", kind, all.Broker.DedupWindow)
 	}
 	if !can.DeliveryCount && can.Durable {
 		warn("broker %s does not count deliveries: a message that makes the process crash is delivered again for ever; remove it by hand", kind)

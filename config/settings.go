@@ -31,7 +31,7 @@ type Broker struct {
 	Kind           string             `config:"kind" default:"redisstream" oneof:"redisstream|gochannel|nats|kafka|amqp|sql" doc:"pub/sub backend of all pipelines that do not name their own"`
 	Namespace      string             `config:"namespace" max:"100" doc:"tells apart brokers whose topics have the same name; part of the identity of events that bring none, so choose it once"`
 	ConnectTimeout time.Duration      `config:"connect_timeout" default:"30s" max:"1h" doc:"how long leat run waits for the broker to answer at start"`
-	DedupWindow    time.Duration      `config:"dedup_window" default:"24h" min:"1m" max:"90d" doc:"how long duplicates are recognised on brokers without positions (amqp, gochannel); Redis keeps about 100 bytes for each event of this time"`
+	DedupWindow    time.Duration      `config:"dedup_window" default:"24h" min:"1m" max:"90d" doc:"on brokers without positions (amqp, gochannel): how long after its record an event is still counted if it was not; Redis keeps about 100 bytes for each event of this time"`
 	RedisStream    redisstream.Config `config:"redisstream" doc:"Redis Streams, on the server of redis.addr"`
 	GoChannel      gochannel.Config   `config:"gochannel" doc:"the broker inside the process, for one process"`
 	NATS           nats.Config        `config:"nats" doc:"NATS JetStream"`

@@ -36,7 +36,7 @@ type Options struct {
 	Namespace string
 	// Group is the consumer group.
 	Group string
-	// DedupWindow is for how long a backend without positions lets duplicates be recognised.
+	// DedupWindow is for how long, on a backend without positions, a record may wait to be counted: what is older counts as done.
 	DedupWindow time.Duration
 	// Notes returns the notes of a topic. Nil: suspects run alone, and are never given up.
 	Notes func(topic string) Notes

@@ -20,7 +20,7 @@ func (w *window[E]) head() (*message.Message, time.Time) {
 	return w.flying[0].msg, due
 }
 
-// sweep sorts out the items in flight that have an outcome: acked ones wait for their XACK, nacked ones for
+// sweep sorts out the items in flight that have an outcome: acked ones wait for the broker to confirm it, nacked ones for
 // their next delivery. It returns how many were nacked, and how many there were at all.
 func (w *window[E]) sweep(now time.Time) (nacked, finished int) {
 	w.mu.Lock()
@@ -53,7 +53,7 @@ func (w *window[E]) sweep(now time.Time) (nacked, finished int) {
 	return nacked, finished
 }
 
-// outcomes returns the items whose outcome Redis does not know yet.
+// outcomes returns the items whose outcome the broker does not know yet.
 func (w *window[E]) outcomes() (acked, unmarked []*Item[E]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,7 +92,7 @@ func (w *window[E]) forgotten(n int) {
 	w.unmarked = append([]*Item[E](nil), w.unmarked[n:]...)
 }
 
-// again reports whether the window has an item that Redis gave to this consumer once more, and notes it.
+// again reports whether the window has an item that the broker gave to this consumer once more, and notes it.
 func (w *window[E]) again(source, id string) (held bool) {
 	w.all(func(it *Item[E]) {
 		if it.ID == id && it.Source == source {
